@@ -54,7 +54,7 @@ export const CODES = {
   'open.failed': 'deadLetter',
   'open.notSealed': 'deadLetter',
   // anything nobody thought of
-  'internal': 'halt',
+  internal: 'halt',
 } as const satisfies Record<string, Disposition>;
 
 export type Code = keyof typeof CODES;

@@ -108,7 +108,11 @@ export interface RecipientKey {
 /** A JWK Set after its checks: keys that fit, in document order, and why the others do not. */
 export interface ParsedKeySet {
   readonly keys: readonly RecipientKey[];
-  readonly refused: readonly { readonly kid: string | undefined; readonly index: number; readonly reason: string }[];
+  readonly refused: readonly {
+    readonly kid: string | undefined;
+    readonly index: number;
+    readonly reason: string;
+  }[];
 }
 
 /** The key chosen for each audience, by `aud`. A new object whenever a choice changed, else the same one. */
@@ -175,7 +179,10 @@ export type Notice =
       readonly change: 'made' | 'retired';
       readonly reason?: 'messages' | 'bytes' | 'age' | 'recipient' | 'closed';
     }
-  | { readonly type: 'assigned'; readonly partitions: readonly { readonly topic: string; readonly partition: number }[] }
+  | {
+      readonly type: 'assigned';
+      readonly partitions: readonly { readonly topic: string; readonly partition: number }[];
+    }
   | {
       readonly type: 'session';
       readonly change: 'opened' | 'closed';
@@ -184,7 +191,13 @@ export type Notice =
       readonly position?: string;
     }
   | { readonly type: 'lag'; readonly topic: string; readonly partition: number; readonly lag: number }
-  | { readonly type: 'retry'; readonly code: Code; readonly reason: string; readonly attempt: number; readonly delayMs: number }
+  | {
+      readonly type: 'retry';
+      readonly code: Code;
+      readonly reason: string;
+      readonly attempt: number;
+      readonly delayMs: number;
+    }
   | { readonly type: 'warning'; readonly message: string };
 
 /** Takes notices; never throws. */

@@ -42,7 +42,11 @@ export interface Sink<B extends Batch = Batch> {
 export interface Codec {
   decode(value: Buffer): Event;
   /** Writes `root`; where `member` is given, with that string at that place. */
-  write(event: Event, root: Node, member?: { readonly path: readonly string[]; readonly value: string }): Buffer;
+  write(
+    event: Event,
+    root: Node,
+    member?: { readonly path: readonly string[]; readonly value: string },
+  ): Buffer;
   readonly contentType: string;
 }
 
@@ -107,7 +111,10 @@ export interface Sealed {
  * Seals one record for every audience that may read of it. Synchronous: nothing here waits.
  * @throws ClaimsealError `deadLetter` when the record is bad, `halt` when going on would be wrong.
  */
-export function sealRecord(record: SourceRecord, { codec, plan, sealer }: Pick<Stages, 'codec' | 'plan' | 'sealer'>): Sealed {
+export function sealRecord(
+  record: SourceRecord,
+  { codec, plan, sealer }: Pick<Stages, 'codec' | 'plan' | 'sealer'>,
+): Sealed {
   const output = (audience: Audience, value: Buffer | null): Output => ({
     topic: audience.topic,
     partition: record.partition,
@@ -147,10 +154,14 @@ function quarantineRecord(record: SourceRecord, code: Code, stages: Stages, admi
   const { quarantine, sealer, plan, setAside, digest } = stages;
   const place = { topic: record.topic, partition: record.partition, offset: record.offset };
   if (quarantine === undefined) {
-    throw new ClaimsealError('quarantine.missing', `record ${coordinates(record)} is bad (${code}) and there is no quarantine`, {
-      place,
-      remedy: 'add `quarantine: { keys, topic }` to the configuration and start again',
-    });
+    throw new ClaimsealError(
+      'quarantine.missing',
+      `record ${coordinates(record)} is bad (${code}) and there is no quarantine`,
+      {
+        place,
+        remedy: 'add `quarantine: { keys, topic }` to the configuration and start again',
+      },
+    );
   }
   const base64 = (bytes: Buffer | null) => (bytes === null ? null : bytes.toString('base64'));
   const { topic, partition, offset, timestamp } = record;
@@ -185,11 +196,15 @@ function quarantineRecord(record: SourceRecord, code: Code, stages: Stages, admi
       const bytes = record.value === null ? null : digest(record.value);
       return sealed({ topic, partition, offset, timestamp, digest: bytes, code });
     }
-    throw new ClaimsealError('quarantine.tooLarge', `record ${coordinates(record)} is bad (${code}) and too large for topic ${quarantine.topic}`, {
-      place,
-      remedy: `raise max.message.bytes of ${quarantine.topic}, or start with --quarantine-offset ${coordinates(record)}, which keeps its coordinates and digest`,
-      cause,
-    });
+    throw new ClaimsealError(
+      'quarantine.tooLarge',
+      `record ${coordinates(record)} is bad (${code}) and too large for topic ${quarantine.topic}`,
+      {
+        place,
+        remedy: `raise max.message.bytes of ${quarantine.topic}, or start with --quarantine-offset ${coordinates(record)}, which keeps its coordinates and digest`,
+        cause,
+      },
+    );
   }
 }
 
@@ -199,7 +214,11 @@ function quarantineRecord(record: SourceRecord, code: Code, stages: Stages, admi
 const SLICE = 200;
 
 /** Runs until the source ends or is stopped. Rejects with the ClaimsealError that halted it. */
-export async function runPipeline<B extends Batch>(source: Source<B>, sink: Sink<B>, stages: Stages): Promise<void> {
+export async function runPipeline<B extends Batch>(
+  source: Source<B>,
+  sink: Sink<B>,
+  stages: Stages,
+): Promise<void> {
   const { sealer, keys, observe, setAside, plan } = stages;
   const admit = sink.admit.bind(sink);
   const share = createShareGuard(stages.quarantine?.maxShare);
@@ -218,7 +237,12 @@ export async function runPipeline<B extends Batch>(source: Source<B>, sink: Sink
     } catch (thrown) {
       const error = asClaimsealError(thrown);
       if (error.disposition !== 'deadLetter') throw located(error, record);
-      return { outputs: [quarantineRecord(record, error.code, stages, admit)], sealedFor: [], matched: true, error };
+      return {
+        outputs: [quarantineRecord(record, error.code, stages, admit)],
+        sealedFor: [],
+        matched: true,
+        error,
+      };
     }
   };
 
@@ -276,7 +300,9 @@ function located(error: ClaimsealError, record: SourceRecord): ClaimsealError {
 }
 
 /** Counts the quarantined among the last thousand events; halts when they exceed the stated share. */
-function createShareGuard(maxShare: number | undefined): (quarantined: boolean, record: SourceRecord) => void {
+function createShareGuard(
+  maxShare: number | undefined,
+): (quarantined: boolean, record: SourceRecord) => void {
   if (maxShare === undefined) return () => {};
   const window = new Uint8Array(1000);
   let next = 0;
@@ -288,10 +314,15 @@ function createShareGuard(maxShare: number | undefined): (quarantined: boolean, 
     next = (next + 1) % window.length;
     seen = Math.min(seen + 1, window.length);
     if (seen === window.length && bad > maxShare * window.length) {
-      throw new ClaimsealError('quarantine.share', `${bad} of the last ${window.length} events were quarantined at ${coordinates(record)}, more than quarantine.maxShare ${maxShare}`, {
-        place: { topic: record.topic, partition: record.partition, offset: record.offset },
-        remedy: 'compare the policy with what the source sends (`claimseal explain`), or raise quarantine.maxShare',
-      });
+      throw new ClaimsealError(
+        'quarantine.share',
+        `${bad} of the last ${window.length} events were quarantined at ${coordinates(record)}, more than quarantine.maxShare ${maxShare}`,
+        {
+          place: { topic: record.topic, partition: record.partition, offset: record.offset },
+          remedy:
+            'compare the policy with what the source sends (`claimseal explain`), or raise quarantine.maxShare',
+        },
+      );
     }
   };
 }

@@ -1,0 +1,100 @@
+/**
+ * What a kafkajs error means for the stream. A session ends at any error, so only one question is left: would
+ * trying again be pointless until somebody changes something (halt), or not (retry)?
+ */
+import { ClaimsealError, type Place } from '../errors.ts';
+
+interface Failure {
+  readonly name?: string;
+  readonly type?: string;
+  readonly code?: string | number;
+  readonly cause?: unknown;
+  readonly originalError?: unknown;
+}
+
+/** Protocol errors (Kafka's own names) and Node's TLS codes that no retry mends. */
+const HALTS = new Map<string, { code: 'kafka.credentials' | 'config.invalid'; remedy: string }>([
+  ...(
+    [
+      ['SASL_AUTHENTICATION_FAILED', 'check kafka.sasl.username and kafka.sasl.password'],
+      ['KafkaJSSASLAuthenticationError', 'check kafka.sasl: mechanism, username and password'],
+      ['UNSUPPORTED_SASL_MECHANISM', 'check kafka.sasl.mechanism against the listener'],
+      [
+        'TOPIC_AUTHORIZATION_FAILED',
+        'grant Read on the source topics, Write and Describe on the target topics',
+      ],
+      ['GROUP_AUTHORIZATION_FAILED', 'grant Read on the consumer group'],
+      ['CLUSTER_AUTHORIZATION_FAILED', 'grant IdempotentWrite on the cluster'],
+      [
+        'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+        'grant Write and Describe on transactional ids with prefix claimseal/',
+      ],
+      ['DEPTH_ZERO_SELF_SIGNED_CERT', 'name the broker CA in kafka.ssl.ca'],
+      ['SELF_SIGNED_CERT_IN_CHAIN', 'name the broker CA in kafka.ssl.ca'],
+      ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'name the broker CA in kafka.ssl.ca'],
+      ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'name the broker CA in kafka.ssl.ca'],
+      ['CERT_HAS_EXPIRED', 'renew the broker certificate'],
+      ['ERR_TLS_CERT_ALTNAME_INVALID', 'use a host name that the broker certificate names'],
+    ] as const
+  ).map(([name, remedy]) => [name, { code: 'kafka.credentials', remedy }] as const),
+  ['INVALID_TRANSACTION_TIMEOUT', { code: 'config.invalid', remedy: 'lower kafka.transactionTimeout' }],
+  [
+    'INVALID_SESSION_TIMEOUT',
+    { code: 'config.invalid', remedy: 'keep kafka.sessionTimeout within the broker limits' },
+  ],
+]);
+
+const AWAY = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSRequestTimeoutError',
+]);
+
+/** Turns anything thrown by kafkajs into a ClaimsealError; its own message may quote a value and is not kept. */
+export function kafkaFailure(thrown: unknown, place: Place = {}): ClaimsealError {
+  if (thrown instanceof ClaimsealError) return thrown;
+  const names: string[] = [];
+  for (
+    let e: unknown = thrown, depth = 0;
+    isFailure(e) && depth < 8;
+    e = e.cause ?? e.originalError, depth += 1
+  ) {
+    if (e instanceof ClaimsealError) return e;
+    for (const name of [e.type, typeof e.code === 'string' ? e.code : undefined, e.name]) {
+      if (name !== undefined && name !== 'Error') names.push(name);
+    }
+  }
+  for (const name of names) {
+    const halt = HALTS.get(name);
+    if (halt)
+      return new ClaimsealError(halt.code, `the broker refused: ${name}`, {
+        place,
+        remedy: halt.remedy,
+        cause: thrown,
+      });
+  }
+  const code = names.some((n) => AWAY.has(n)) ? 'kafka.unavailable' : 'kafka.session';
+  const specific = names.find((n) => !n.startsWith('KafkaJS')) ?? names.at(-1) ?? 'unknown error';
+  return new ClaimsealError(code, specific, { place, cause: thrown });
+}
+
+function isFailure(e: unknown): e is Failure {
+  return typeof e === 'object' && e !== null;
+}
+
+/** Whether the topic or its limits may have changed under a running session. */
+export function isTopicFailure(thrown: unknown): boolean {
+  for (let e: unknown = thrown; isFailure(e); e = e.cause ?? e.originalError) {
+    if (
+      e.type === 'MESSAGE_TOO_LARGE' ||
+      e.type === 'RECORD_LIST_TOO_LARGE' ||
+      e.type === 'UNKNOWN_TOPIC_OR_PARTITION'
+    ) {
+      return true;
+    }
+  }
+  return false;
+}

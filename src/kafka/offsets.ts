@@ -1,0 +1,76 @@
+/** Offsets as the broker knows them: ends of the log, and what the group committed. */
+import type { Clients } from './client.ts';
+import type { Slot } from './session.ts';
+import type { LogRange } from './worker.ts';
+
+/** How long an answer serves several partitions that ask at once. */
+const FRESH_MS = 300;
+
+export interface Offsets {
+  range(slot: Slot): Promise<LogRange>;
+  /** What the group committed, by `topic/partition`; partitions without a commit are left out. */
+  committed(topics: readonly string[]): Promise<ReadonlyMap<string, bigint>>;
+  /** The offset behind the last record of every partition that holds any, by `topic/partition`. */
+  ends(topics: readonly string[]): Promise<ReadonlyMap<string, bigint>>;
+  /** Commits the end of every partition, unless the group committed anything before. */
+  startAtEnd(topics: readonly string[]): Promise<void>;
+}
+
+export function createOffsets(clients: Clients, groupId: string): Offsets {
+  const recent = new Map<
+    string,
+    { readonly at: number; readonly ranges: Promise<ReadonlyMap<number, LogRange>> }
+  >();
+
+  const ranges = (topic: string): Promise<ReadonlyMap<number, LogRange>> => {
+    const known = recent.get(topic);
+    if (known !== undefined && performance.now() - known.at < FRESH_MS) return known.ranges;
+    const asked = clients.admin(async (admin) => {
+      const answer = await admin.fetchTopicOffsets(topic);
+      return new Map(
+        answer.map(({ partition, low, high }) => [partition, { low: BigInt(low), high: BigInt(high) }]),
+      );
+    });
+    asked.catch(() => recent.delete(topic));
+    recent.set(topic, { at: performance.now(), ranges: asked });
+    return asked;
+  };
+
+  const committed: Offsets['committed'] = (topics) =>
+    clients.admin(async (admin) => {
+      const answer = await admin.fetchOffsets({ groupId, topics: [...topics] });
+      const offsets = new Map<string, bigint>();
+      for (const { topic, partitions } of answer) {
+        for (const { partition, offset } of partitions) {
+          if (BigInt(offset) >= 0n) offsets.set(`${topic}/${partition}`, BigInt(offset));
+        }
+      }
+      return offsets;
+    });
+
+  return {
+    committed,
+    range: async ({ topic, partition }) => {
+      // A partition too new for this metadata starts at 0, as every partition does.
+      return (await ranges(topic)).get(partition) ?? { low: 0n, high: 0n };
+    },
+    ends: async (topics) => {
+      const ends = new Map<string, bigint>();
+      for (const topic of topics) {
+        for (const [partition, { low, high }] of await ranges(topic))
+          if (high > low) ends.set(`${topic}/${partition}`, high);
+      }
+      return ends;
+    },
+    startAtEnd: async (topics) => {
+      if ((await committed(topics)).size > 0) return;
+      for (const topic of topics) {
+        const partitions = [...(await ranges(topic))].map(([partition, { high }]) => ({
+          partition,
+          offset: high.toString(),
+        }));
+        await clients.admin((admin) => admin.setOffsets({ groupId, topic, partitions }));
+      }
+    },
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * kafkajs 2.2.4, mended before it loads.
+ *
+ * Two of its behaviours lose or invent data and have no option:
+ *
+ * - its filter of aborted transactions shows aborted records when transactions overlap, when a key is four zero
+ *   bytes, and when reading starts in the middle of one;
+ * - an offset that retention has removed makes it commit "earliest" and go on without a word.
+ *
+ * A private copy of its modules is loaded with both replaced, so that a host program's own kafkajs stays as it
+ * is. The replacements fit one version only, which package.json pins and this file checks.
+ */
+import { createRequire } from 'node:module';
+import { dirname, join, sep } from 'node:path';
+import { ClaimsealError } from '../errors.ts';
+
+const VERSION = '2.2.4';
+
+interface FetchedMessage {
+  readonly offset: string;
+  readonly key: Buffer | null;
+  readonly isControlRecord: boolean;
+  readonly batchContext: { readonly producerId: string; readonly inTransaction: boolean };
+}
+
+interface AbortedTransaction {
+  readonly firstOffset: string;
+  readonly producerId: string;
+}
+
+interface ConsumerGroup {
+  prototype: { recoverFromOffsetOutOfRange: (error: Error) => Promise<void> };
+}
+
+export type Kafkajs = typeof import('kafkajs');
+
+let loaded: Kafkajs | undefined;
+
+/** The mended kafkajs. */
+export function kafkajs(): Kafkajs {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Kafkajs {
+  const require = createRequire(import.meta.url);
+  const manifest = require.resolve('kafkajs/package.json');
+  const { version } = require('kafkajs/package.json') as { version: string };
+  if (version !== VERSION) {
+    throw new ClaimsealError(
+      'internal',
+      `expected kafkajs ${VERSION}, found ${version}: its repairs would not fit`,
+      {
+        remedy: `install kafkajs@${VERSION}`,
+      },
+    );
+  }
+  const folder = dirname(manifest) + sep;
+  const cache = require.cache;
+  const setAside = Object.entries(cache).filter(([path]) => path.startsWith(folder));
+  for (const [path] of setAside) delete cache[path];
+  try {
+    const filter = join(folder, 'src/consumer/filterAbortedMessages.js');
+    require(filter);
+    cache[filter]!.exports = withoutAborted;
+    const group = require(join(folder, 'src/consumer/consumerGroup.js')) as ConsumerGroup;
+    group.prototype.recoverFromOffsetOutOfRange = (error) => Promise.reject(error);
+    return require('kafkajs') as Kafkajs;
+  } finally {
+    for (const path of Object.keys(cache)) if (path.startsWith(folder)) delete cache[path];
+    for (const [path, module] of setAside) cache[path] = module;
+  }
+}
+
+/**
+ * The records of a fetch without those of aborted transactions, as the protocol defines them: a producer's
+ * records count as aborted from `firstOffset` until its control record. Control records are kept, since the
+ * caller takes the fetch's last offset from them.
+ */
+export function withoutAborted({
+  messages,
+  abortedTransactions,
+}: {
+  messages: readonly FetchedMessage[];
+  abortedTransactions?: readonly AbortedTransaction[] | null;
+}): readonly FetchedMessage[] {
+  if (!abortedTransactions?.length) return messages;
+  const pending = [...abortedTransactions].sort((a, b) =>
+    BigInt(a.firstOffset) < BigInt(b.firstOffset) ? -1 : 1,
+  );
+  const aborting = new Set<string>();
+  return messages.filter((message) => {
+    while (pending.length > 0 && BigInt(pending[0]!.firstOffset) <= BigInt(message.offset)) {
+      aborting.add(pending.shift()!.producerId);
+    }
+    const { producerId, inTransaction } = message.batchContext;
+    if (message.isControlRecord) {
+      if (isAbortMarker(message.key)) aborting.delete(producerId);
+      return true;
+    }
+    return !(inTransaction && aborting.has(producerId));
+  });
+}
+
+/** Control record key => version:int16 type:int16, where type 0 is ABORT. */
+function isAbortMarker(key: Buffer | null): boolean {
+  return key !== null && key.length >= 4 && key.readInt16BE(2) === 0;
+}

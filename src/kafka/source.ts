@@ -1,0 +1,305 @@
+/**
+ * The consumer and its supervision. kafkajs fetches; it never waits for processing: `eachBatch` pauses its
+ * partition, hands the batch to that partition's worker and returns, so that partitions proceed on their own.
+ * Each group join puts new workers in the place of the old. A consumer that crashes is built anew with back-off.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Consumer, EachBatchPayload } from 'kafkajs';
+import { asClaimsealError, ClaimsealError } from '../errors.ts';
+import type { Observe } from '../event.ts';
+import type { Source } from '../pipeline.ts';
+import { type Clients, type KafkaSettings, METADATA_MAX_AGE_MS } from './client.ts';
+import { isTopicFailure, kafkaFailure } from './failures.ts';
+import type { Offsets } from './offsets.ts';
+import { type GroupCommit, openSession, type Slot } from './session.ts';
+import type { Topology } from './topology.ts';
+import { type KafkaBatch, PartitionWorker, toFetch, type WorkerPorts } from './worker.ts';
+
+/** Long enough to keep an idle broker quiet, short enough that a resumed partition is not kept waiting. */
+const MAX_WAIT_MS = 50;
+const MAX_BYTES_PER_PARTITION = 1 << 20;
+/** How long a new worker waits for the one before it to put down its batch; the session fences it in any case. */
+const HANDOVER_MS = 2_000;
+const DISCONNECT_MS = 3_000;
+const LOOK_AGAIN_MS = 10_000;
+const CRASH_DELAY_MS = 500;
+const CRASH_MAX_DELAY_MS = 15_000;
+
+export interface SourceOptions {
+  readonly settings: KafkaSettings;
+  readonly groupId: string;
+  readonly clients: Clients;
+  readonly topology: Topology;
+  readonly offsets: Offsets;
+  /** End offsets to stop at, by `topic/partition`; undefined: run on. */
+  readonly ends: ReadonlyMap<string, bigint> | undefined;
+  readonly acceptGap: boolean;
+  readonly observe: Observe;
+}
+
+export class KafkaSource implements Source<KafkaBatch> {
+  readonly #options: SourceOptions;
+  readonly #stopping = new AbortController();
+  readonly #workers = new Map<string, PartitionWorker>();
+  /** Own positions, for `--until-end` and lag. */
+  readonly #positions = new Map<string, bigint>();
+  #consumer: Consumer | undefined;
+  #each: ((batch: KafkaBatch) => Promise<void>) | undefined;
+  #commit: EachBatchPayload['commitOffsetsIfNecessary'] | undefined;
+  #failed: ClaimsealError | undefined;
+  #done: Promise<void> | undefined;
+
+  constructor(options: SourceOptions) {
+    this.#options = options;
+  }
+
+  run(each: (batch: KafkaBatch) => Promise<void>): Promise<void> {
+    this.#each = each;
+    this.#done = this.#supervise();
+    return this.#done;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#done?.catch(() => {});
+  }
+
+  /** Ends the run with what halts it. */
+  halt(error: ClaimsealError): void {
+    this.#failed ??= error;
+    this.#stopping.abort();
+  }
+
+  async #supervise(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { observe } = this.#options;
+    const watch = this.#watch();
+    for (let attempt = 0; !signal.aborted; ) {
+      const began = Date.now();
+      try {
+        await this.#consume();
+      } catch (thrown) {
+        const error = kafkaFailure(thrown);
+        if (error.disposition !== 'retry') this.halt(error);
+        if (signal.aborted) break;
+        if (Date.now() - began > 60_000) attempt = 0;
+        const delayMs = Math.min(CRASH_MAX_DELAY_MS, CRASH_DELAY_MS * 2 ** attempt);
+        attempt += 1;
+        observe({ type: 'retry', code: error.code, reason: error.message, attempt, delayMs });
+        await delay(delayMs, undefined, { signal }).catch(() => {});
+      }
+    }
+    await watch;
+    if (this.#failed !== undefined) throw this.#failed;
+  }
+
+  /** Runs one consumer until it crashes (rejects) or the source stops (resolves, drained). */
+  async #consume(): Promise<void> {
+    const { settings, groupId, clients, topology } = this.#options;
+    const { signal } = this.#stopping;
+    const consumer = clients.consumer.consumer({
+      groupId,
+      sessionTimeout: settings.sessionTimeout,
+      rebalanceTimeout: settings.rebalanceTimeout,
+      heartbeatInterval: Math.floor(settings.sessionTimeout / 4),
+      metadataMaxAge: METADATA_MAX_AGE_MS,
+      maxWaitTimeInMs: MAX_WAIT_MS,
+      maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+      allowAutoTopicCreation: false,
+      readUncommitted: false,
+    });
+    const crashed = new Promise<never>((_, reject) => {
+      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+    });
+    crashed.catch(() => {});
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
+      this.#joined(consumer, payload.memberAssignment),
+    );
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+      if (payload.batchSize === 0) this.#filtered(consumer, payload);
+    });
+    this.#consumer = consumer;
+    const running = async () => {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [...topology.sources.keys()], fromBeginning: true });
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        eachBatch: async ({ batch, pause, commitOffsetsIfNecessary }) => {
+          pause();
+          this.#commit = commitOffsetsIfNecessary;
+          this.#workers.get(slotName(batch))?.offer(toFetch(batch));
+        },
+      });
+      await crashed;
+    };
+    try {
+      await Promise.race([running(), aborted(signal)]);
+    } finally {
+      // Workers first: what they have in hand they still commit, which needs the group in at-least-once.
+      await this.#dismiss();
+      this.#consumer = undefined;
+      this.#commit = undefined;
+      await Promise.race([
+        consumer.disconnect().catch(() => {}),
+        delay(DISCONNECT_MS, undefined, { ref: false }),
+      ]);
+    }
+  }
+
+  #joined(consumer: Consumer, assignment: Record<string, readonly number[]>): void {
+    const slots = Object.entries(assignment).flatMap(([topic, partitions]) =>
+      partitions.map((partition): Slot => ({ topic, partition })),
+    );
+    const old = new Map(this.#workers);
+    for (const worker of old.values()) worker.close();
+    this.#workers.clear();
+    this.#positions.clear();
+    if (this.#stopping.signal.aborted) return;
+    for (const [topic, partitions] of Object.entries(assignment))
+      consumer.pause([{ topic, partitions: [...partitions] }]);
+    this.#options.observe({ type: 'assigned', partitions: slots });
+    for (const slot of slots) {
+      const name = slotName(slot);
+      const before = old.get(name)?.drained();
+      const after = before && Promise.race([before, delay(HANDOVER_MS)]);
+      const worker: PartitionWorker = new PartitionWorker(
+        slot,
+        this.#ports(consumer, () => this.#workers.get(name) === worker),
+        after,
+      );
+      this.#workers.set(name, worker);
+    }
+  }
+
+  /** A fetch that held control and aborted records only: kafkajs tells of it here and nowhere else. */
+  #filtered(
+    consumer: Consumer,
+    {
+      topic,
+      partition,
+      lastOffset,
+      highWatermark,
+    }: { topic: string; partition: number; lastOffset: string; highWatermark: string },
+  ): void {
+    const worker = this.#workers.get(slotName({ topic, partition }));
+    if (worker === undefined) return;
+    consumer.pause([{ topic, partitions: [partition] }]);
+    worker.offer({
+      from: undefined,
+      messages: [],
+      next: BigInt(lastOffset) + 1n,
+      highWatermark: BigInt(highWatermark),
+    });
+  }
+
+  async #dismiss(): Promise<void> {
+    const workers = [...this.#workers.values()];
+    for (const worker of workers) worker.close();
+    await Promise.all(workers.map((worker) => worker.drained()));
+    this.#workers.clear();
+    this.#positions.clear();
+  }
+
+  /** `current` tells whether the worker still stands for its partition: an old one must not move the consumer. */
+  #ports(consumer: Consumer, current: () => boolean): WorkerPorts {
+    const { settings, groupId, clients, topology, offsets, ends, acceptGap, observe } = this.#options;
+    const commit: GroupCommit = async ({ topic, partition }, offset) => {
+      if (!current() || this.#consumer !== consumer)
+        throw new ClaimsealError('kafka.session', 'the group was joined anew', {
+          place: { topic, partition },
+        });
+      const topics = [{ topic, partitions: [{ partition, offset: offset.toString() }] }];
+      // kafkajs's other way to commit repeats a refused commit under the next generation, perhaps another's.
+      if (this.#commit) await this.#commit({ topics });
+      else await consumer.commitOffsets([{ topic, partition, offset: offset.toString() }]);
+    };
+    return {
+      openSession: (slot) =>
+        openSession(slot, {
+          clients,
+          topology,
+          groupId,
+          exactlyOnce: settings.delivery === 'exactly-once',
+          transactionTimeout: settings.transactionTimeout,
+        }),
+      fetchFrom: ({ topic, partition }, offset) => {
+        if (!current() || this.#consumer !== consumer) return;
+        consumer.seek({ topic, partition, offset: offset.toString() });
+        consumer.resume([{ topic, partitions: [partition] }]);
+      },
+      range: (slot) => offsets.range(slot),
+      commit,
+      end: (slot) => ends && (ends.get(slotName(slot)) ?? 0n),
+      acceptGap,
+      each: (batch) => this.#each!(batch),
+      moved: (slot, position, highWatermark) => {
+        if (!current()) return;
+        this.#positions.set(slotName(slot), position);
+        const lag = highWatermark - position;
+        observe({ type: 'lag', ...slot, lag: lag > 0n ? Number(lag) : 0 });
+        if (ends) void this.#checkEnd();
+      },
+      recover: async (error) => {
+        if (isTopicFailure(error.cause)) await topology.refresh();
+      },
+      halt: (error) => this.halt(error),
+      observe,
+    };
+  }
+
+  // ---- looking around --------------------------------------------------------------------------
+
+  /** Looks at topics, lag and other members' progress until the source stops. */
+  async #watch(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { topology, ends } = this.#options;
+    let looked = Date.now();
+    while (!signal.aborted) {
+      await delay(ends ? 500 : LOOK_AGAIN_MS, undefined, { signal, ref: false }).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        if (ends) await this.#checkEnd(true);
+        if (Date.now() - looked < LOOK_AGAIN_MS) continue;
+        looked = Date.now();
+        await topology.refresh();
+        await this.#reportLag();
+      } catch (thrown) {
+        const error = asClaimsealError(thrown);
+        if (error.disposition !== 'retry') return this.halt(error);
+      }
+    }
+  }
+
+  async #reportLag(): Promise<void> {
+    const { offsets, observe } = this.#options;
+    for (const { slot } of this.#workers.values()) {
+      const { high } = await offsets.range(slot);
+      const position = this.#positions.get(slotName(slot));
+      if (position !== undefined)
+        observe({ type: 'lag', ...slot, lag: Number(high > position ? high - position : 0n) });
+    }
+  }
+
+  /** Stops when every partition, others' included, has reached the end it had at start. */
+  async #checkEnd(ask = false): Promise<void> {
+    const { ends, offsets, topology } = this.#options;
+    let open = [...ends!].filter(([name, end]) => end > (this.#positions.get(name) ?? -1n));
+    if (open.length > 0 && ask) {
+      const committed = await offsets.committed([...topology.sources.keys()]);
+      open = open.filter(([name, end]) => end > (committed.get(name) ?? -1n));
+    }
+    if (open.length === 0) this.#stopping.abort();
+  }
+}
+
+export function slotName({ topic, partition }: Slot): string {
+  return `${topic}/${partition}`;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
