@@ -1,0 +1,17 @@
+/**
+ * The policy: who may read which claim. This room holds the configuration document (of which the policy is
+ * the heart), its rules, and the compiled plan that decides one event at a time. It does no I/O, holds no key
+ * and no clock, and refuses every document that contradicts itself. JSON Pointers are RFC 6901; the digest is
+ * taken over RFC 8785.
+ */
+export type {
+  AudienceConfig,
+  Config,
+  GrantConfig,
+  KafkaConfig,
+  KeyFileConfig,
+  QuarantineConfig,
+} from './document.ts';
+export { ALGS, ENCS, QUARANTINE } from './document.ts';
+export { formatPointer, type Pointer, parsePointer } from './pointer.ts';
+export { parseSubject, type Scalar, type Subject, type Test } from './values.ts';
