@@ -32,7 +32,7 @@ export interface ShownError {
  * @param debug adds stack frames, which hold file names and lines only
  */
 export function showError(error: unknown, debug = false): ShownError {
-  const frames = debug && error instanceof Error ? { stack: stackFrames(error) } : {};
+  const frames = debug && error instanceof Error ? { stack: stackFrames(originOf(error)) } : {};
   if (!(error instanceof ClaimsealError)) {
     const type = error instanceof Error ? error.name : typeof error;
     return { code: 'internal', message: `unexpected ${type}`, ...frames };
@@ -45,6 +45,13 @@ export function showError(error: unknown, debug = false): ShownError {
     ...(remedy === undefined ? {} : { remedy }),
     ...frames,
   };
+}
+
+/** Where it began: `internal` only wraps what nobody thought of. */
+function originOf(error: Error): Error {
+  return error instanceof ClaimsealError && error.code === 'internal' && error.cause instanceof Error
+    ? error.cause
+    : error;
 }
 
 function stackFrames(error: Error): string[] {
