@@ -10,10 +10,12 @@ import { EXIT, EXIT_HELP, type ExitCode, exitCodeOf } from './exit.ts';
 import { addKeygen } from './keygen.ts';
 import type { Cli } from './program.ts';
 import { errorJson, errorText } from './render.ts';
+import { addRun } from './run.ts';
 
 /** Asked for before argv is parsed, since parsing may fail. */
 const asJson = process.argv.includes('--json');
 const debug = process.argv.includes('--debug');
+const reports: ((error: unknown) => void)[] = [];
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
   let ended: ExitCode = EXIT.done;
@@ -33,13 +35,14 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   const cli: Cli = {
     program,
     debug: () => debug,
+    reportTo: (report) => reports.push(report),
     ends:
       (action) =>
       async (...args) => {
         ended = await action(...args);
       },
   };
-  addKeygen(cli);
+  for (const add of [addRun, addKeygen]) add(cli);
   await program.parseAsync([...argv], { from: 'user' });
   return ended;
 }
@@ -48,6 +51,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
 function fail(thrown: unknown): ExitCode {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
   const error = asClaimsealError(thrown);
+  for (const report of reports) report(error);
   process.stderr.write((asJson ? errorJson : errorText)(error, debug));
   return exitCodeOf(error.code);
 }

@@ -8,6 +8,8 @@ export interface Cli {
   ends<Args extends unknown[]>(
     action: (...args: Args) => Promise<ExitCode>,
   ): (...args: Args) => Promise<void>;
+  /** Tells of the error that ends the process somewhere else too, such as the log. */
+  reportTo(report: (error: unknown) => void): void;
   /** Whether `--debug` was given. */
   debug(): boolean;
 }

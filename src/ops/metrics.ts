@@ -34,6 +34,7 @@ export function createMetrics(now: () => number = Date.now, withDefaults = true)
   const made = counter('content_keys_made', 'Content keys made', ['audience']);
   const retired = counter('content_keys_retired', 'Content keys retired', ['audience', 'reason']);
   const keyChanges = counter('recipient_key_changes', 'Changes of recipient keys', ['audience', 'change']);
+  const unreadable = counter('key_set_failures', 'Readings of a key set that failed', ['audience']);
   const retries = counter('retries', 'Attempts repeated because the world was at fault', ['code']);
   const opened = counter('sessions_opened', 'Partition sessions opened');
   const closed = counter('sessions_closed', 'Partition sessions closed');
@@ -105,13 +106,6 @@ export function createMetrics(now: () => number = Date.now, withDefaults = true)
     });
   ages('claimseal_content_key_age_seconds', 'Age of the oldest content key in use', contentKeys);
   ages('claimseal_recipient_key_age_seconds', 'Time since the recipient key was chosen', recipientKeys);
-  const stale = new Gauge({
-    name: 'claimseal_key_set_stale_seconds',
-    help: 'How long a key set could not be read; the last good one stays',
-    labelNames: ['audience'],
-    registers,
-  });
-
   const countBatch = (notice: BatchNotice) => {
     events.inc(notice.events);
     unmatched.inc(notice.unmatched);
@@ -123,7 +117,6 @@ export function createMetrics(now: () => number = Date.now, withDefaults = true)
   const countKey = (notice: KeyNotice) => {
     const audience = nameOf(notice.audience);
     keyChanges.inc({ audience, change: notice.change });
-    stale.remove({ audience });
     const chosen = recipientKeys.get(notice.audience);
     if (notice.change === 'chosen') {
       recipientKeys.set(notice.audience, { at: now(), thumbprint: notice.thumbprint });
@@ -169,7 +162,7 @@ export function createMetrics(now: () => number = Date.now, withDefaults = true)
         countKey(notice);
         break;
       case 'keysStale':
-        stale.set({ audience: nameOf(notice.audience) }, notice.sinceMs / 1000);
+        unreadable.inc({ audience: nameOf(notice.audience) });
         break;
       case 'contentKey':
         countContentKey(notice);
