@@ -5,6 +5,7 @@ import { COMPOSED, type Node, type ObjectNode } from '../event.ts';
 const SHORT = 64;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const HIGH_BITS = 0x80808080 | 0;
 const BYTE = -1;
 const TEXT = -2;
 
@@ -136,20 +137,31 @@ export function createWriter(): Write {
   };
 }
 
-/** The last string that was looked at. A JWE is no secret. */
+/** The last string that was looked at (a JWE is no secret), four bytes to a word. */
 let scratch = Buffer.alloc(0);
+let words = new Int32Array(0);
 
-/** Whether a string is ASCII without anything to escape, as a compact JWE is: by its bytes, which is faster. */
+/** Whether a string is ASCII without anything to escape, as a compact JWE is: by its bytes, four at a time. */
 function isPlain(value: string): boolean {
   const { length } = value;
   if (Buffer.byteLength(value) !== length) return false;
-  if (scratch.length < length) scratch = Buffer.alloc(2 * length);
-  scratch.write(value, 'latin1');
-  for (let k = 0; k < length; k++) {
-    const c = scratch[k]!;
-    if (c < 0x20 || c === QUOTE || c === BACKSLASH) return false;
+  if (scratch.length < length + 4) {
+    words = new Int32Array(length + 1);
+    scratch = Buffer.from(words.buffer);
   }
-  return true;
+  scratch.write(value, 'latin1');
+  scratch.write('AAA', length, 'latin1');
+  let found = 0;
+  for (let k = 0; k * 4 < length; k++) {
+    const word = words[k]!;
+    found |= ((word - 0x20202020) & ~word) | hasZero(word ^ 0x22222222) | hasZero(word ^ 0x5c5c5c5c);
+  }
+  return (found & HIGH_BITS) === 0;
+}
+
+/** With HIGH_BITS: not 0 when one of the four bytes is. */
+function hasZero(word: number): number {
+  return (word - 0x01010101) & ~word;
 }
 
 function taken(): ClaimsealError {
