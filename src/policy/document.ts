@@ -253,9 +253,13 @@ export const SECTIONS = {
 } as const;
 
 export const document = z.strictObject(SECTIONS);
-export const audienceSchema = audience;
-export const grantSchema = grant;
-export const pointerSchema = pointer();
+/** One entry of `audiences`, `grants` and `clear`. */
+export const ENTRIES = { audience, grant, clear: pointer() } as const;
+
+/** The document's JSON Schema (draft 2020-12), as it is written, defaults as written too. */
+export function documentSchema(): Record<string, unknown> {
+  return z.toJSONSchema(document, { io: 'input' });
+}
 
 // ---- types -------------------------------------------------------------------------------------
 
