@@ -41,13 +41,3 @@ export function createNames(): Names {
     return text;
   };
 }
-
-/**
- * What stands for a name in a Set or Map. The engine hashes decimal names by their value, which lets a sender
- * pile them up in one bucket; behind a lone surrogate, which no name contains, they are hashed with the
- * engine's secret like any other.
- */
-export function hashable(name: string): string {
-  const first = name.charCodeAt(0);
-  return first >= 0x30 && first <= 0x39 ? `\ud800${name}` : name;
-}

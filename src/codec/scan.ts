@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { ClaimsealError, type Code } from '../errors.ts';
 import type { ArrayNode, Node, ObjectNode, ScalarNode } from '../event.ts';
 import { JsonEvent, unescaped } from './json-event.ts';
-import { createNames, hashable, mix } from './names.ts';
+import { createNames, mix } from './names.ts';
 
 /** Up to so many members a name is compared with those before it; beyond, a Set is cheaper. */
 const FEW = 16;
@@ -122,8 +122,8 @@ export function createScanner({ maxBytes, maxDepth }: Limits): (value: Buffer) =
           }
           hashes[base + count] = nameHash;
         } else {
-          seen ??= new Set(names.map(hashable));
-          if (seen.size === seen.add(hashable(name)).size) duplicate(nameAt);
+          seen ??= new Set(names);
+          if (seen.size === seen.add(name).size) duplicate(nameAt);
         }
         names.push(name);
         c = peek(i);

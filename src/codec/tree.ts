@@ -1,5 +1,4 @@
 import { COMPOSED, type Event, type Node, type ObjectNode } from '../event.ts';
-import { hashable } from './names.ts';
 
 /** Up to so many members a name is looked for one by one. */
 const FEW = 16;
@@ -91,8 +90,8 @@ function everyMember(
 ): boolean {
   let lookUp = (name: string): Node | undefined => y.values[y.names.indexOf(name)];
   if (y.names.length > FEW) {
-    const members = new Map(y.names.map((name, k) => [hashable(name), y.values[k]!]));
-    lookUp = (name) => members.get(hashable(name));
+    const members = new Map(y.names.map((name, k) => [name, y.values[k]!]));
+    lookUp = (name) => members.get(name);
   }
   // One encoder writes both, so the member is mostly at the same index.
   return x.values.every((value, k) =>
