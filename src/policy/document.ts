@@ -270,3 +270,4 @@ export type GrantConfig = z.output<typeof grant>;
 export type KafkaConfig = z.output<typeof kafka>;
 export type KeyFileConfig = Exclude<AudienceConfig['keys'], 'none'>;
 export type QuarantineConfig = z.output<typeof quarantine>;
+export type IdConfig = Config['source']['id'];

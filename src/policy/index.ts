@@ -4,18 +4,20 @@
  * and no clock, and refuses every document that contradicts itself. JSON Pointers are RFC 6901; the digest is
  * taken over RFC 8785.
  */
-
 export { policyDigest } from './digest.ts';
 export type {
   AudienceConfig,
   Config,
   GrantConfig,
+  IdConfig,
   KafkaConfig,
   KeyFileConfig,
   QuarantineConfig,
 } from './document.ts';
 export { ALGS, ENCS, QUARANTINE, SECRETS } from './document.ts';
 export { eventId } from './identity.ts';
+export { formatPath } from './mistakes.ts';
+export { canonicalNumber } from './number.ts';
 export { parseConfig } from './parse.ts';
 export { compilePolicy, type PolicyTools } from './plan.ts';
 export { formatPointer, type Pointer, parsePointer } from './pointer.ts';

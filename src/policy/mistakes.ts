@@ -102,12 +102,14 @@ const list = (values: readonly unknown[]) =>
     .replace(/, ([^,]*)$/, ' or $1');
 
 /** Hints for what somebody may well write and must not. */
-const UNWELCOME: Readonly<Record<string, string>> = {
-  rejectUnauthorized: 'verification cannot be switched off: name the CA in ca',
-  RSA1_5: 'refused: open to padding oracles; RSA-OAEP-256 is the one for RSA',
-  'RSA-OAEP': 'refused: it uses SHA-1; RSA-OAEP-256 does not',
-  dir: 'refused for sealing: no process can watch the bound on its key',
-};
+const UNWELCOME: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    rejectUnauthorized: 'verification cannot be switched off: name the CA in ca',
+    RSA1_5: 'refused: open to padding oracles; RSA-OAEP-256 is the one for RSA',
+    'RSA-OAEP': 'refused: it uses SHA-1; RSA-OAEP-256 does not',
+    dir: 'refused for sealing: no process can watch the bound on its key',
+  }),
+);
 
 /** Everything zod found, as mistakes. `at` is where the parsed part stands in the document. */
 export function toMistakes(issues: readonly Issue[], document: unknown, at: Path, hidden: Hidden): Mistake[] {
@@ -129,9 +131,7 @@ export function toMistakes(issues: readonly Issue[], document: unknown, at: Path
         return [mistake(TYPES[issue.expected] ?? issue.expected)];
       case 'invalid_value': {
         const near = typeof found === 'string' ? didYouMean(found, issue.values.map(String)) : undefined;
-        return [
-          mistake(list(issue.values), (typeof found === 'string' ? UNWELCOME[found] : undefined) ?? near),
-        ];
+        return [mistake(list(issue.values), UNWELCOME.get(String(found)) ?? near)];
       }
       case 'too_small':
         return [mistake(atLeast(issue.origin, issue.minimum))];
@@ -157,7 +157,7 @@ function atLeast(origin: string, minimum: number | bigint): string {
 
 /** A member that no schema knows. */
 export function unknownMember(path: Path, key: string, known: readonly string[]): Mistake {
-  const hint = UNWELCOME[key] ?? didYouMean(key, known);
+  const hint = UNWELCOME.get(key) ?? didYouMean(key, known);
   return {
     path: formatPath([...path, key]),
     expected: known.length === 0 ? 'no such member' : `one of ${known.join(', ')}`,

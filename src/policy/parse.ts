@@ -21,6 +21,7 @@ import { checkRules, type Draft } from './rules.ts';
 
 /** Nothing of the document is deeper. Also ends the walk of a document that contains itself. */
 const MAX_DEPTH = 32;
+const TOO_DEEP = 'more';
 
 /**
  * Parses a configuration document, `${ENV}` expanded and secret files read.
@@ -43,7 +44,7 @@ function findMistakes(document: unknown, hidden: Hidden): Mistake[] {
     return [{ path: '(document)', expected: 'an object', got: Array.isArray(document) ? 'a list' : got }];
   }
   const mistakes = strayMembers(document, []);
-  if (mistakes.length > 0) return mistakes;
+  if (mistakes.some(({ got }) => got === TOO_DEEP)) return mistakes;
 
   // Another version may mean anything by its members: nothing else of it is worth reporting.
   const version = SECTIONS.version.safeParse(document['version']);
@@ -58,20 +59,20 @@ function findMistakes(document: unknown, hidden: Hidden): Mistake[] {
   }
   const draft = parseSections(document, hidden, mistakes);
   checkRules(draft, hidden, (mistake) => mistakes.push(mistake));
-  return mistakes;
+  // A stray member may have been met by the walk and by its section's schema.
+  return mistakes.filter((m, i) => mistakes.findIndex((n) => n.path === m.path && n.got === m.got) === i);
 }
 
 /** `__proto__` is a member that parsers like to lose, and a lost test of a `when` widens a grant. */
 function strayMembers(value: unknown, path: Path): Mistake[] {
   if (typeof value !== 'object' || value === null) return [];
   if (path.length > MAX_DEPTH) {
-    return [{ path: formatPath(path), expected: `at most ${MAX_DEPTH} levels`, got: 'more' }];
+    return [{ path: formatPath(path), expected: `at most ${MAX_DEPTH} levels`, got: TOO_DEEP }];
   }
   const mistakes: Mistake[] = [];
   for (const [key, member] of Object.entries(value)) {
     if (key === '__proto__') mistakes.push(unknownMember(path, key, []));
     else mistakes.push(...strayMembers(member, [...path, Array.isArray(value) ? Number(key) : key]));
-    if (mistakes.length > 0) break;
   }
   return mistakes;
 }
