@@ -28,4 +28,11 @@ export {
 export { type Batch, runPipeline, type Sink, type Source, type Stages } from './pipeline.ts';
 export type { Config } from './policy/index.ts';
 export { generateKeySet, type NewKeySet } from './seal/index.ts';
-export { type Loaded, type OpenStages, openStages, parsePolicy, type StageOptions } from './stages.ts';
+export {
+  type Loaded,
+  loadPolicy,
+  type OpenStages,
+  openStages,
+  parsePolicy,
+  type StageOptions,
+} from './stages.ts';

@@ -6,6 +6,7 @@ import { createJsonCodec } from './codec/index.ts';
 import { ClaimsealError } from './errors.ts';
 import type { Observe, Output, SourceRecord } from './event.ts';
 import { type KeySource, openKeys } from './keys/index.ts';
+import { loadConfig } from './ops/index.ts';
 import { type Plan, type Stages, sealRecord } from './pipeline.ts';
 import {
   type Config,
@@ -14,6 +15,7 @@ import {
   parseConfig,
   policyDigest,
   QUARANTINE,
+  type QuarantineConfig,
 } from './policy/index.ts';
 import { createSealer, hmac, parseJwks, type Recipient, selfTest, sha256 } from './seal/index.ts';
 
@@ -24,7 +26,15 @@ export interface Loaded {
 }
 
 /**
- * Parses a configuration that is at hand as plain data (`loadConfig` reads one from a file).
+ * Reads a configuration file: YAML, `${ENV}`, secret files. Its relative paths start from its own folder.
+ * @throws ClaimsealError `config.unreadable`; ConfigError with every mistake at once
+ */
+export function loadPolicy(file: string): Promise<Loaded> {
+  return loadConfig(file, sha256);
+}
+
+/**
+ * Parses a configuration that is at hand as plain data.
  *
  * @param document what a YAML or JSON parser made of it; secrets as text
  * @param name stands for the file in errors
@@ -70,22 +80,9 @@ export async function openStages(
   const plan = restrict(compilePolicy(config, { digest, hmac }), options.audiences);
   const { quarantine } = config;
 
-  const recipients: Recipient[] = [];
-  const keyFiles: KeySource[] = [];
-  for (const { name, aud, sealed } of plan.audiences) {
-    const audience = config.audiences[name];
-    if (!sealed || audience === undefined || audience.keys === 'none') continue;
-    const { enc, pad, reuse, alg, symmetric } = audience;
-    recipients.push({ aud, name, typ: 'view', enc, pad, reuse });
-    keyFiles.push(keySource({ aud, name, alg, symmetric }, audience.keys));
-  }
-  if (quarantine !== undefined) {
-    const { enc, alg } = quarantine;
-    const name = QUARANTINE;
-    recipients.push({ aud: name, name, typ: 'quarantine', enc, pad: 64, reuse: true });
-    keyFiles.push(keySource({ aud: name, name, alg, symmetric: false }, quarantine.keys));
-  }
-
+  const auds = new Set(plan.audiences.map(({ aud }) => aud)).add(QUARANTINE);
+  const recipients = recipientsOf(config).filter(({ aud }) => auds.has(aud));
+  const keyFiles = keySourcesOf(config).filter(({ aud }) => auds.has(aud));
   const keys = await openKeys({ audiences: keyFiles, parse: parseJwks, observe, now });
   const sealer = createSealer({ issuer: config.issuer, recipients, observe });
   const close = () => {
@@ -147,14 +144,38 @@ function restrict(plan: Plan, names: readonly string[] | undefined): Plan {
         routed: decision.routed.filter(({ name }) => taken.has(name)),
       };
     },
-    recordKey: (aud, key) => plan.recordKey(aud, key),
-    recordHeaders: (aud, record, contentType) => plan.recordHeaders(aud, record, contentType),
   };
 }
 
-function keySource(
-  audience: Pick<KeySource, 'aud' | 'name' | 'alg' | 'symmetric'>,
-  { file, activateAfter, maxStale, refresh }: KeyFileConfig,
-): KeySource {
-  return { ...audience, file, activateAfterMs: activateAfter, maxStaleMs: maxStale, refreshMs: refresh };
+/** Where the keys of each audience, and of the quarantine, are and what rules they follow. */
+export function keySourcesOf({ audiences, quarantine }: Config): readonly KeySource[] {
+  const source = (
+    name: string,
+    { file, activateAfter, maxStale, refresh }: KeyFileConfig,
+    { alg, symmetric }: Pick<KeySource, 'alg' | 'symmetric'>,
+  ): KeySource => ({
+    ...{ aud: name, name, file, alg, symmetric },
+    ...{ activateAfterMs: activateAfter, maxStaleMs: maxStale, refreshMs: refresh },
+  });
+  return [
+    ...Object.entries(audiences).flatMap(([name, { keys, alg, symmetric }]) =>
+      keys === 'none' ? [] : [source(name, keys, { alg, symmetric })],
+    ),
+    ...(quarantine === undefined
+      ? []
+      : [source(QUARANTINE, quarantine.keys, { alg: quarantine.alg, symmetric: false })]),
+  ];
+}
+
+function recipientsOf({ audiences, quarantine }: Config): readonly Recipient[] {
+  return [
+    ...Object.entries(audiences).flatMap(([name, { keys, enc, pad, reuse }]): Recipient[] =>
+      keys === 'none' ? [] : [{ aud: name, name, typ: 'view', enc, pad, reuse }],
+    ),
+    ...(quarantine === undefined ? [] : [quarantineRecipient(quarantine)]),
+  ];
+}
+
+function quarantineRecipient({ enc }: QuarantineConfig): Recipient {
+  return { aud: QUARANTINE, name: QUARANTINE, typ: 'quarantine', enc, pad: 64, reuse: true };
 }

@@ -7,11 +7,10 @@ import {
   createMetrics,
   createObserver,
   installShutdown,
-  loadConfig,
   openHttp,
 } from '../ops/index.ts';
 import { runPipeline } from '../pipeline.ts';
-import { openStages } from '../stages.ts';
+import { loadPolicy, openStages } from '../stages.ts';
 import { EXIT } from './exit.ts';
 import type { Cli } from './program.ts';
 import { createProgress } from './progress.ts';
@@ -50,7 +49,8 @@ export function addRun({ program, ends, debug, reportTo }: Cli): void {
     )
     .action(
       ends(async (options: RunOptions) => {
-        const config = await loadConfig(options.config);
+        const loaded = await loadPolicy(options.config);
+        const { config } = loaded;
         if (config.kafka === undefined) {
           throw new ConfigError(options.config, [
             {
@@ -81,7 +81,7 @@ export function addRun({ program, ends, debug, reportTo }: Cli): void {
             log.info({ host: http.host, port: http.port }, 'probes and metrics are served');
             closers.push(http.close);
           }
-          const stages = await openStages(config, {
+          const stages = await openStages(loaded, {
             audiences: options.audience,
             setAside: new Set(options.quarantineOffset),
             observe,

@@ -3,7 +3,7 @@
  * metric in one place (`createObserver`). Refuses to show a foreign error's message, any `cause`, and labels
  * that grow with what the events hold.
  */
-export { type LoadedConfig, type LoadedConfig, loadConfig, loadConfig } from './config.ts';
+export { type LoadedConfig, loadConfig } from './config.ts';
 export { createHealth, type Health } from './health.ts';
 export { type HttpServer, openHttp } from './http.ts';
 export { createLog, type Log, type ShownError, showError } from './log.ts';
