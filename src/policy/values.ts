@@ -20,7 +20,7 @@ export function duration(limits: { min?: string; below?: string } = {}) {
   const min = milliseconds(limits.min ?? '1ms')!;
   const below = limits.below === undefined ? Number.MAX_SAFE_INTEGER : milliseconds(limits.below)!;
   const range = [
-    ...(limits.min === undefined ? [] : [`at least ${limits.min}`]),
+    ...(limits.min === undefined ? [] : [`of at least ${limits.min}`]),
     ...(limits.below === undefined ? [] : [`below ${limits.below}`]),
   ].join(' and ');
   return z
@@ -167,6 +167,6 @@ export const when = () =>
           parsed.push({ subject: of, anyOf });
         }
       }
-      if (parsed.length === 0) ctx.addIssue({ code: 'custom', message: 'at least one test' });
+      if (Object.keys(tests).length === 0) ctx.addIssue({ code: 'custom', message: 'at least one test' });
       return parsed;
     });

@@ -1,0 +1,25 @@
+// Reads an audience's topic: node consume.mjs BROKERS TOPIC KEYS.jwks.json AUDIENCE
+// kafkajs is not a faithful read_committed reader: it can hand out records of aborted transactions
+// (see the limits in README.md). Where that matters, read with the Java client.
+import { readFileSync } from 'node:fs';
+import { Kafka } from 'kafkajs';
+import { open } from './open.mjs';
+
+const [brokers, topic, keysFile, audience] = process.argv.slice(2);
+const { keys } = JSON.parse(readFileSync(keysFile, 'utf8'));
+const kafka = new Kafka({ clientId: `${audience}-reader`, brokers: brokers.split(',') });
+// `false` asks for isolation.level=read_committed
+const consumer = kafka.consumer({ groupId: `${audience}-reader`, readUncommitted: false });
+await consumer.connect();
+await consumer.subscribe({ topics: [topic], fromBeginning: true });
+await consumer.run({
+  eachMessage: async ({ partition, message }) => {
+    if (message.value === null) return; // a tombstone
+    try {
+      console.log(await open(message.value.toString(), keys, audience));
+    } catch {
+      console.error(`${topic}/${partition}/${message.offset} refused`);
+    }
+  },
+});
+process.once('SIGTERM', () => consumer.disconnect());
