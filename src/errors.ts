@@ -45,6 +45,7 @@ export const CODES = {
   'kafka.topic': 'halt',
   'kafka.partitions': 'halt',
   'kafka.gap': 'halt',
+  'kafka.compression': 'halt',
   'quarantine.missing': 'halt',
   'quarantine.share': 'halt',
   'quarantine.tooLarge': 'halt',
