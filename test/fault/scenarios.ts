@@ -2,14 +2,8 @@
  * What goes wrong in production, each at the exact request where it would hurt. The proxies stand between the
  * broker and one instance each; the judge is Java's read_committed consumer.
  */
-import {
-  type Deployment,
-  type DeploymentOptions,
-  deploy,
-  READERS,
-  type Running,
-  until,
-} from '../support/deployment.ts';
+import { type Running, until } from '../support/built.ts';
+import { type Deployment, type DeploymentOptions, deploy, READERS } from '../support/deployment.ts';
 import { readAll } from '../support/java.ts';
 import { API, type FaultProxy, type Request, transactionalId } from './proxy.ts';
 
@@ -66,6 +60,7 @@ export function watchOffsets(d: Deployment): () => Promise<void> {
   const faults: string[] = [];
   let stopped = false;
   const watching = until(
+    'the watch to end',
     async () => {
       const now = await d.committed().catch(() => [] as number[]);
       for (const [partition, offset] of now.entries()) {
@@ -76,7 +71,6 @@ export function watchOffsets(d: Deployment): () => Promise<void> {
       return stopped;
     },
     3_600_000,
-    'the watch to end',
   );
   return async () => {
     stopped = true;
@@ -100,9 +94,9 @@ function instance(lab: Lab, d: Deployment, index: 0 | 1): Running {
 async function stopAll(...running: readonly Running[]): Promise<void> {
   for (const r of running) r.kill('SIGTERM');
   for (const r of running) {
-    const code = await r.exited;
+    const { code, signal, stdout } = await r.ended;
     if (code !== 0)
-      throw new Error(`expected exit code 0 after SIGTERM, got ${code}\n${r.stderr().slice(-3000)}`);
+      throw new Error(`expected exit code 0 after SIGTERM, got ${code ?? signal}\n${stdout.slice(-3000)}`);
   }
 }
 
@@ -214,13 +208,13 @@ export function kills(
     let sent = 0;
     let over = false;
     const feed = until(
+      'the feed to end',
       async () => {
         await d.produce(200, { from: events + sent });
         sent += 200;
         return over;
       },
       3_600_000,
-      'the feed to end',
     );
     const points =
       delivery === 'exactly-once'
@@ -232,14 +226,12 @@ export function kills(
         const held = lab.proxies[index].hold((r) => r.apiKey === points[i % points.length]);
         await Promise.race([
           held.arrived,
-          running[index]!.exited.then((code) => {
-            throw new Error(
-              `instance ended by itself with ${code}\n${running[index]!.stderr().slice(-3000)}`,
-            );
+          running[index]!.ended.then(({ code, stdout, stderr }) => {
+            throw new Error(`instance ended by itself with ${code}\n${stdout.slice(-3000)}${stderr}`);
           }),
         ]);
         running[index]!.kill('SIGKILL');
-        await running[index]!.exited;
+        await running[index]!.ended;
         held.release();
         running[index] = instance(lab, d, index);
       }
@@ -260,7 +252,7 @@ export function brokerPaused(lab: Lab, ms: number): Promise<void> {
     lab.pause();
     try {
       const end = Date.now() + ms;
-      await until(() => Date.now() > end, ms + 1000, 'the pause');
+      await until('the pause', () => Date.now() > end, ms + 1000);
     } finally {
       lab.resume();
     }
@@ -282,9 +274,9 @@ export function onePartitionHeld(lab: Lab, ms: number): Promise<void> {
       produced += 400;
       const wanted = produced / 4;
       await until(
+        'the other partitions to commit while partition 0 is held',
         async () => (await d.committed()).slice(1).every((offset) => offset === wanted),
         5000,
-        'the other partitions to commit while partition 0 is held',
       );
       const [first] = await d.committed();
       if (first !== -1) throw new Error(`partition 0 was to be held, but committed ${first}`);

@@ -54,9 +54,22 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts `claimseal` with these arguments; `ended` resolves when its streams are closed. */
-export function start(args: readonly string[], options: RunOptions = {}) {
-  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [MAIN, ...args], {
+/** The program while it runs. */
+export interface Running {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly pid: number;
+  /** What it wrote so far. */
+  stdout(): string;
+  stderr(): string;
+  /** When its streams are closed. */
+  readonly ended: Promise<Ran>;
+  /** Sends a signal, unless it has ended. */
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** Starts `claimseal` with these arguments; nothing of this process's environment but PATH reaches it. */
+export function start(args: readonly string[], options: RunOptions = {}): Running {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: options.cwd,
     env: { PATH: process.env['PATH'], ...options.env },
   });
@@ -72,7 +85,16 @@ export function start(args: readonly string[], options: RunOptions = {}) {
   const ended = new Promise<Ran>((done) => {
     child.on('close', (code, signal) => done({ code, signal, stdout, stderr }));
   });
-  return { child, ended, stdout: () => stdout, stderr: () => stderr };
+  return {
+    child,
+    pid: child.pid!,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    ended,
+    kill: (signal) => {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    },
+  };
 }
 
 /** Runs `claimseal` to its end. */
@@ -83,8 +105,12 @@ export async function claimseal(args: readonly string[], options: RunOptions = {
 }
 
 /** Waits until `holds`, looking often; fails with `what` after `limitMs`. */
-export async function until(what: string, holds: () => boolean, limitMs = 10_000): Promise<void> {
-  for (const end = Date.now() + limitMs; !holds(); await delay(20)) {
-    if (Date.now() > end) throw new Error(`still waiting: ${what}`);
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  limitMs = 10_000,
+): Promise<void> {
+  for (const end = Date.now() + limitMs; !(await holds()); await delay(20)) {
+    if (Date.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`);
   }
 }

@@ -1,15 +1,13 @@
 /** A deployment of claimseal for one test: topics and a group of its own, keys, a policy, and the built program. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { join } from 'node:path';
 import { type Admin, Kafka, type KafkaConfig, logLevel, type Message } from 'kafkajs';
 import { stringify } from 'yaml';
 import { generateKeySet } from '../../src/seal/index.ts';
+import { type Running, start, until } from './built.ts';
 
 process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1';
-const MAIN = resolve(import.meta.dirname, '../../dist/cli/main.js');
 
 /** Audiences with keys, and what they may read (see `event`). */
 export const READERS = ['payroll', 'siem', 'partner'] as const;
@@ -62,31 +60,6 @@ export interface Deployment {
   start(args?: readonly string[], options?: { config?: string; env?: Record<string, string> }): Running;
   /** Ends what runs and removes the files. */
   close(): Promise<void>;
-}
-
-/** The program as a process of its own. */
-export interface Running {
-  readonly child: ChildProcess;
-  readonly pid: number;
-  /** What it wrote so far. */
-  readonly stderr: () => string;
-  readonly stdout: () => string;
-  /** Its exit code, or the signal that ended it. */
-  readonly exited: Promise<number | string>;
-  kill(signal: NodeJS.Signals): void;
-}
-
-/** Polls until `condition` holds. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  timeoutMs: number,
-  what: string,
-): Promise<void> {
-  const end = Date.now() + timeoutMs;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await delay(50);
-  }
 }
 
 /** The event with number `n`: which audience reads what is in `policy` below. */
@@ -240,12 +213,12 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
       const ends = await admin.fetchTopicOffsets(topics.source);
       let last: number[] = [];
       await until(
+        `all of ${topics.source} committed`,
         async () => {
           last = await committed(group);
           return ends.every(({ partition, high }) => Number(high) === 0 || last[partition] === Number(high));
         },
         timeoutMs,
-        `all of ${topics.source} committed`,
       ).catch((error: Error) => {
         throw new Error(
           `${error.message}; committed ${last.join(',')} of ${ends.map((e) => e.high).join(',')}`,
@@ -253,7 +226,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
       });
     },
     start: (args = [], { config: file = config, env = {} } = {}) => {
-      const started = run(['run', '--config', file, ...args], { env });
+      const started = start(['run', '--config', file, ...args], { env });
       running.push(started);
       return started;
     },
@@ -262,41 +235,10 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
         r.kill('SIGCONT');
         r.kill('SIGKILL');
       }
-      await Promise.all(running.map((r) => r.exited));
+      await Promise.all(running.map((r) => r.ended));
       await producer.disconnect();
       await admin.disconnect();
       rmSync(dir, { recursive: true, force: true });
-    },
-  };
-}
-
-/** Runs the built program. */
-export function run(
-  args: readonly string[],
-  { env = {}, stdin = 'ignore' }: { env?: Record<string, string>; stdin?: 'ignore' | 'pipe' } = {},
-): Running {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    stdio: [stdin, 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
-  });
-  let [out, err] = ['', ''];
-  child.stdout!.on('data', (chunk: Buffer) => {
-    out += chunk.toString();
-  });
-  child.stderr!.on('data', (chunk: Buffer) => {
-    err += chunk.toString();
-  });
-  const exited = new Promise<number | string>((done) => {
-    child.once('close', (code, signal) => done(code ?? signal ?? 'unknown'));
-  });
-  return {
-    child,
-    pid: child.pid!,
-    stderr: () => err,
-    stdout: () => out,
-    exited,
-    kill: (signal) => {
-      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     },
   };
 }
