@@ -3,8 +3,8 @@
  * manifest. Downloads land in each toolchain's usual cache; a second run installs nothing.
  */
 import { execFile, spawn } from 'node:child_process';
-import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -27,7 +27,30 @@ export interface Answer {
   readonly status: number | null;
 }
 
-/** Installs a language's reader of lines. Rejects with the reason when the toolchain or the network is missing. */
+const TOOLS: Readonly<Record<Language, readonly string[]>> = {
+  node: [],
+  java: ['mvn', 'javac', 'java'],
+  go: ['go'],
+  python: ['python3'],
+};
+
+/** Why a language cannot be tried here, said aloud as well; undefined where it can, and where CI is to fail instead. */
+export async function missingTool(language: Language): Promise<string | undefined> {
+  for (const tool of TOOLS[language]) {
+    const found = await run(tool, [tool === 'go' ? 'version' : '--version']).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+    );
+    if (found) continue;
+    const reason = `${language} is NOT tried: there is no ${tool} on the PATH`;
+    if (process.env['CI'] === 'true') throw new Error(reason);
+    process.stderr.write(`\n*** ${reason}\n`);
+    return reason;
+  }
+  return undefined;
+}
+
+/** Installs a language's reader of lines. Rejects with the reason when it cannot be built, or fetched the first time. */
 export const installReader: Readonly<Record<Language, () => Promise<Program>>> = {
   node: async () => ({ command: process.execPath, args: [join(here, 'node/lines.mjs')] }),
 
@@ -44,8 +67,8 @@ export const installReader: Readonly<Record<Language, () => Promise<Program>>> =
 
   python: async () => {
     const packages = join(cache, 'python');
-    await once(join(here, 'python/requirements.txt'), packages, (manifest) =>
-      run('python3', ['-m', 'pip', 'install', '--quiet', '--target', packages, '-r', manifest]),
+    await once(join(here, 'python/requirements.txt'), packages, (manifest, folder) =>
+      run('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, '-r', manifest]),
     );
     return {
       command: 'python3',
@@ -69,27 +92,35 @@ export const installConsumer: Readonly<Record<'node' | 'java', () => Promise<Pro
 async function installJava(): Promise<string> {
   const libraries = join(cache, 'java/lib');
   const classes = join(cache, 'java/classes');
-  await once(join(here, 'java/pom.xml'), libraries, (pom) =>
-    run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${libraries}`]),
+  await once(join(here, 'java/pom.xml'), libraries, (pom, folder) =>
+    run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${folder}`]),
   );
   const sources = (await readdir(join(here, 'java'))).filter((name) => name.endsWith('.java'));
   await run('javac', ['-cp', join(libraries, '*'), '-d', classes, ...sources], join(here, 'java'));
   return `${classes}:${join(libraries, '*')}`;
 }
 
-/** Installs what a manifest names unless this very manifest was installed before. */
+/** Installs what a manifest names unless this very manifest was installed before. A whole folder appears or none. */
 async function once(
   manifest: string,
   target: string,
-  install: (manifest: string) => Promise<unknown>,
+  install: (manifest: string, folder: string) => Promise<unknown>,
 ): Promise<void> {
-  const stamp = `${target}.manifest`;
   const wanted = await readFile(manifest, 'utf8');
-  if ((await readFile(stamp, 'utf8').catch(() => '')) === wanted) return;
+  const installed = () => readFile(join(target, basename(manifest)), 'utf8').catch(() => '');
+  if ((await installed()) === wanted) return;
+  await mkdir(dirname(target), { recursive: true });
+  const folder = await mkdtemp(`${target}.`);
+  await install(manifest, folder);
+  await copyFile(manifest, join(folder, basename(manifest)));
   await rm(target, { recursive: true, force: true });
-  await mkdir(target, { recursive: true });
-  await install(manifest);
-  await copyFile(manifest, stamp);
+  try {
+    await rename(folder, target);
+  } catch (error) {
+    // another run was faster: what it installed is as good
+    await rm(folder, { recursive: true, force: true });
+    if ((await installed()) !== wanted) throw error;
+  }
 }
 
 async function run(command: string, args: readonly string[], cwd = here): Promise<void> {

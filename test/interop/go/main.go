@@ -1,10 +1,14 @@
-package main // opens lines, each a value or an output of `claimseal seal`: go run . KEYS AUDIENCE < events.ndjson
+// Opens lines, each a record's value or an output of `claimseal seal`: go run . KEYS AUDIENCE < events.ndjson
+package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
-	"github.com/lestrrat-go/jwx/v3/jwk"
 	"os"
+	"strings"
+
+	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
 func main() {
@@ -15,12 +19,13 @@ func main() {
 	lines, status := bufio.NewScanner(os.Stdin), 0
 	lines.Buffer(nil, 16<<20) // the longest line
 	for number := 1; lines.Scan(); number++ {
-		value, record := lines.Text(), parse(lines.Bytes())
-		if record["sealed"] == nil {
+		value := lines.Text()
+		var record map[string]any
+		if json.Unmarshal(lines.Bytes(), &record) == nil && record["sealed"] == nil {
 			value, _ = record["value"].(string)
 		}
 		if view, err := open(value, keys, os.Args[2]); err == nil {
-			fmt.Println(view)
+			fmt.Println(strings.TrimSpace(string(view))) // spaces fill it up
 		} else {
 			fmt.Fprintln(os.Stderr, number, "refused")
 			status = 1

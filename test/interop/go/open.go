@@ -2,29 +2,29 @@ package main
 
 import (
 	"encoding/base64"
-	"errors"
+	"encoding/json"
+	"github.com/lestrrat-go/jwx/v3/jwe"
+	"github.com/lestrrat-go/jwx/v3/jwk"
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/lestrrat-go/jwx/v3/jwe"
-	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
 // open takes a record's value and returns the audience's view as JSON, or an error where anything is off.
-func open(value string, keys jwk.Set, audience string) (string, error) {
-	clear := parse([]byte(value))
+func open(value string, keys jwk.Set, audience string) ([]byte, error) {
+	parse := func(text string) (object map[string]any) {
+		decoder := json.NewDecoder(strings.NewReader(text))
+		decoder.UseNumber() // an id may be larger than a float64 holds
+		_ = decoder.Decode(&object)
+		return object
+	}
+	clear, algs, encs := parse(value), []any{"ECDH-ES+A256KW", "RSA-OAEP-256", "A256KW"}, []any{"A256GCM", "A128GCM"}
 	sealed, _ := clear["sealed"].(string)
 	text, _ := base64.RawURLEncoding.DecodeString(strings.Split(sealed, ".")[0])
-	header, equal := parse(text), reflect.DeepEqual
-	if !slices.Contains([]any{"ECDH-ES+A256KW", "RSA-OAEP-256", "A256KW"}, header["alg"]) ||
-		!slices.Contains([]any{"A256GCM", "A128GCM"}, header["enc"]) || header["zip"] != nil ||
-		header["typ"] != "claimseal-view+jwe" || header["aud"] != audience {
-		return "", errors.New("not sealed for this audience")
+	header, id := parse(string(text)), []any{clear["source"], clear["id"]} // what the policy names as `source.id`
+	if !slices.Contains(algs, header["alg"]) || !slices.Contains(encs, header["enc"]) || header["typ"] != "claimseal-view+jwe" ||
+		header["zip"] != nil || header["crit"] != nil || header["aud"] != audience || !reflect.DeepEqual(header["evt"], id) {
+		return nil, jwe.DecryptError() // not sealed for this audience and event
 	}
-	view, err := jwe.Decrypt([]byte(sealed), jwe.WithKeySet(keys)) // finds the key by its kid
-	if err != nil || !equal(header["evt"], idOf(parse(view))) || !equal(header["evt"], idOf(clear)) {
-		return "", errors.New("does not open, or was sealed for another event")
-	}
-	return strings.TrimSpace(string(view)), nil // spaces fill it up
+	return jwe.Decrypt([]byte(sealed), jwe.WithKeySet(keys)) // finds the key by its kid
 }

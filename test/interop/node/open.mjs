@@ -4,6 +4,7 @@ import { compactDecrypt } from 'jose';
 const allowed = {
   keyManagementAlgorithms: ['ECDH-ES+A256KW', 'RSA-OAEP-256', 'A256KW'],
   contentEncryptionAlgorithms: ['A256GCM', 'A128GCM'],
+  maxDecompressedLength: 0, // claimseal never compresses
 };
 
 /** The members that the policy names as `source.id`. JSON.parse rounds integers above 2^53: refuse those. */
