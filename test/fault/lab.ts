@@ -1,0 +1,34 @@
+/** A broker of its own with two proxies in front, one for each instance. */
+import { requireBroker } from '../support/broker.ts';
+import { freePort } from '../support/ports.ts';
+import { openProxy } from './proxy.ts';
+import type { Lab } from './scenarios.ts';
+
+export interface OpenLab extends Lab {
+  close(): Promise<void>;
+}
+
+export async function openLab(): Promise<OpenLab> {
+  const ports = [await freePort(), await freePort()] as const;
+  const broker = await requireBroker({
+    listeners: [
+      { name: 'ONE', advertised: `127.0.0.1:${ports[0]}` },
+      { name: 'TWO', advertised: `127.0.0.1:${ports[1]}` },
+    ],
+  });
+  const target = (name: string) => Number(broker.listeners[name]!.split(':').at(-1));
+  const proxies = [
+    await openProxy(ports[0], target('ONE')),
+    await openProxy(ports[1], target('TWO')),
+  ] as const;
+  return {
+    brokers: broker.brokers,
+    proxies,
+    pause: broker.pause,
+    resume: broker.resume,
+    close: async () => {
+      for (const proxy of proxies) await proxy.close();
+      await broker.stop();
+    },
+  };
+}

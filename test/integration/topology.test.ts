@@ -1,0 +1,122 @@
+/** Partition counts that differ or grow, limits of topics, compaction: nothing missing, or a halt with a remedy. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { EXIT } from '../../src/cli/exit.ts';
+import { type Deployment, deploy, event, READERS } from '../support/deployment.ts';
+import { readAll } from '../support/java.ts';
+import { sharedBroker } from '../support/shared.ts';
+
+const { brokers } = sharedBroker();
+const open: Deployment[] = [];
+const deployed = async (options: Omit<Parameters<typeof deploy>[0], 'brokers'>) => {
+  const d = await deploy({ brokers, ...options });
+  open.push(d);
+  return d;
+};
+afterEach(async () => {
+  for (const d of open.splice(0)) await d.close();
+});
+
+const count = async (d: Deployment, name: (typeof READERS)[number] | 'router' | 'quarantine') =>
+  (await readAll(brokers, d.topics[name], { values: false })).length;
+const toEnd = async (d: Deployment) => {
+  const ran = await d.start(['--until-end']).ended;
+  expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+};
+
+describe.each(['exactly-once', 'at-least-once'] as const)('%s', (delivery) => {
+  test('targets with fewer and with more partitions: the source’s modulo the target’s', async () => {
+    const d = await deployed({
+      delivery,
+      partitions: 4,
+      targetPartitions: { payroll: 3, siem: 1, partner: 6 },
+    });
+    await d.produce(200);
+    await toEnd(d);
+    for (const [name, partitions] of [
+      ['payroll', 3],
+      ['siem', 1],
+      ['partner', 6],
+      ['router', 4],
+    ] as const) {
+      const records = await readAll(brokers, d.topics[name], { values: false });
+      expect(records).toHaveLength(200);
+      for (const { partition, headers } of records) {
+        const [, from] = Buffer.from(headers.find(([n]) => n === 'claimseal-source')![1]!, 'base64')
+          .toString()
+          .split('/');
+        expect(partition).toBe(Number(from) % partitions);
+      }
+    }
+  });
+
+  test('one output of three too large: that event is quarantined whole, a batch of equal length follows', async () => {
+    const d = await deployed({
+      delivery,
+      partitions: 1,
+      topicConfig: { partner: { 'max.message.bytes': '20000' } },
+    });
+    const message = (n: number, size: number) => ({
+      key: `k${n}`,
+      value: JSON.stringify(event(n, size)),
+      partition: 0,
+    });
+    await d.send([message(0, 0), message(1, 30_000), message(2, 0)]);
+    await toEnd(d);
+    await d.send([message(3, 0), message(4, 0), message(5, 0)]);
+    await toEnd(d);
+    for (const name of [...READERS, 'router'] as const) expect(await count(d, name)).toBe(5);
+    expect(await count(d, 'quarantine')).toBe(1);
+  });
+
+  test('outputs of many megabytes are split by bytes', async () => {
+    const d = await deployed({ delivery, partitions: 1 });
+    await d.produce(60, { size: 200_000 });
+    await toEnd(d);
+    for (const name of [...READERS, 'router'] as const) expect(await count(d, name)).toBe(60);
+  });
+
+  test('a null key for a compacted topic is quarantined', async () => {
+    const d = await deployed({
+      delivery,
+      partitions: 1,
+      topicConfig: { siem: { 'cleanup.policy': 'compact' } },
+    });
+    await d.send([
+      { key: 'k', value: JSON.stringify(event(0)), partition: 0 },
+      { key: null, value: JSON.stringify(event(1)), partition: 0 },
+      { key: 'k2', value: JSON.stringify(event(2)), partition: 0 },
+    ]);
+    await toEnd(d);
+    expect(await count(d, 'siem')).toBe(2);
+    expect(await count(d, 'payroll')).toBe(2);
+    expect(await count(d, 'quarantine')).toBe(1);
+  });
+});
+
+test('growth while it runs: a new source partition is taken up from 0, a moved target halts', async () => {
+  const [taken, moved] = [
+    await deployed({ partitions: 2 }),
+    await deployed({ partitions: 4, targetPartitions: { siem: 2 } }),
+  ];
+  await taken.produce(20);
+  await moved.produce(20);
+  const running = [taken.start(), moved.start()] as const;
+  await taken.drained(20_000);
+  await moved.drained(20_000);
+
+  await taken.admin.createPartitions({ topicPartitions: [{ topic: taken.topics.source, count: 3 }] });
+  await taken.produce(10, { from: 20, partition: 2 });
+  await moved.admin.createPartitions({ topicPartitions: [{ topic: moved.topics.siem, count: 3 }] });
+
+  await taken.drained(90_000);
+  running[0].kill('SIGTERM');
+  expect((await running[0].ended).code).toBe(0);
+  for (const name of [...READERS, 'router'] as const) expect(await count(taken, name)).toBe(30);
+
+  const { code, stderr } = await running[1].ended;
+  expect(stderr).toContain('claimseal: kafka.partitions: ');
+  expect(stderr).toContain(moved.topics.siem);
+  expect(stderr).toMatch(/^ {2}remedy: \S/m);
+  expect(code).toBe(EXIT.halted);
+  for (const name of [...READERS, 'router'] as const) expect(await count(moved, name)).toBe(20);
+}, 180_000);
