@@ -116,6 +116,9 @@ async function scenario(
     if (options.delivery !== 'at-least-once') await check();
     else await check().catch(() => {});
     await judge(lab, d, options.events + more, options.delivery ?? 'exactly-once');
+  } catch (error) {
+    const logs = d.running.map((r) => `-- pid ${r.pid}\n${r.stdout().slice(-2000)}${r.stderr()}`);
+    throw new Error(`${(error as Error).message}\n${logs.join('\n')}`, { cause: error });
   } finally {
     await d.close();
   }

@@ -18,7 +18,7 @@ async function deployed(kafka: Record<string, unknown>, ca = true) {
   await d.produce(20);
   return d.start(['--until-end'], { env: { KAFKA_PASSWORD: USER.password } }).ended;
 }
-const sasl = (mechanism: string, username = USER.username) => ({
+const sasl = (mechanism: string, username: string = USER.username) => ({
   sasl: { mechanism, username, password: '$' + '{KAFKA_PASSWORD}' },
 });
 

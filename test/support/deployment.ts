@@ -58,6 +58,8 @@ export interface Deployment {
   /** Waits until the group has committed everything that is in the source topic now. */
   drained(timeoutMs: number, groupId?: string): Promise<void>;
   start(args?: readonly string[], options?: { config?: string; env?: Record<string, string> }): Running;
+  /** What `start` started, ended or not. */
+  readonly running: readonly Running[];
   /** Ends what runs and removes the files. */
   close(): Promise<void>;
 }
@@ -116,6 +118,8 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
   const names = [...READERS, 'router', 'quarantine', 'source'] as const;
   const topics = Object.fromEntries(names.map((n) => [n, `${n}-${id}`])) as Deployment['topics'];
   const groupId = `group-${id}`;
+  // Not long ago: the broker deletes what is older than its retention, whenever it was produced.
+  const began = Date.now() - 3_600_000;
 
   const privateKeys: Record<string, string> = {};
   for (const name of [...READERS, 'quarantine'] as const) {
@@ -202,7 +206,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
               key: `user-${n % 1000}`,
               value: JSON.stringify(event(n, size)),
               partition: partition ?? n % partitions,
-              timestamp: String(1_790_000_000_000 + n),
+              timestamp: String(began + n),
               headers: { traceparent: `00-${n}` },
             };
           }),
@@ -215,6 +219,8 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
       await until(
         `all of ${topics.source} committed`,
         async () => {
+          const halted = running.find(({ child }) => child.exitCode !== null && child.exitCode !== 0);
+          if (halted) throw new Error(`it ended with ${halted.child.exitCode}\n${halted.stderr()}`);
           last = await committed(group);
           return ends.every(({ partition, high }) => Number(high) === 0 || last[partition] === Number(high));
         },
@@ -230,6 +236,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
       running.push(started);
       return started;
     },
+    running,
     close: async () => {
       for (const r of running) {
         r.kill('SIGCONT');
