@@ -8,9 +8,11 @@ import { asClaimsealError } from '../errors.ts';
 import { VERSION } from '../ops/index.ts';
 import { EXIT, EXIT_HELP, type ExitCode, exitCodeOf } from './exit.ts';
 import { addKeygen } from './keygen.ts';
+import { addOpen } from './open.ts';
 import type { Cli } from './program.ts';
 import { errorJson, errorText } from './render.ts';
 import { addRun } from './run.ts';
+import { addSeal } from './seal.ts';
 
 /** Asked for before argv is parsed, since parsing may fail. */
 const asJson = process.argv.includes('--json');
@@ -42,7 +44,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
         ended = await action(...args);
       },
   };
-  for (const add of [addRun, addKeygen]) add(cli);
+  for (const add of [addRun, addSeal, addOpen, addKeygen]) add(cli);
   await program.parseAsync([...argv], { from: 'user' });
   return ended;
 }

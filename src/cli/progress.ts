@@ -2,6 +2,8 @@ import { SingleBar } from 'cli-progress';
 import type { Observe } from '../event.ts';
 
 export interface Progress {
+  /** Whether there is a bar to be drawn. */
+  readonly wanted: boolean;
   /** Moves the bar by the events of each batch. */
   readonly watch: Observe;
   start(total: number, unit: string): void;
@@ -16,6 +18,7 @@ export function createProgress(wanted: boolean): Progress {
   let done = 0;
   let total = 0;
   return {
+    wanted: bar !== undefined,
     watch(notice) {
       if (notice.type !== 'batch') return;
       done += notice.events;

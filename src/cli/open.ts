@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { asClaimsealError, ClaimsealError } from '../errors.ts';
+import { openStream, parseOutputLine, readLines } from '../files/index.ts';
+import { createEventOpener } from '../opener.ts';
+import { parseSubject } from '../policy/index.ts';
+import { EXIT, type ExitCode } from './exit.ts';
+import { type Cli, print } from './program.ts';
+import { names } from './run.ts';
+
+interface OpenOptions {
+  readonly keys: string;
+  readonly audience: string;
+  readonly id: readonly string[];
+  readonly in: string;
+  readonly sealed: string;
+  readonly issuer?: string;
+}
+
+/** `claimseal open`: what one audience can read of what was sealed for it. */
+export function addOpen({ program, ends }: Cli): void {
+  program
+    .command('open')
+    .description('open what was sealed for one audience')
+    .requiredOption('--keys <file>', "the audience's private JWK Set")
+    .requiredOption('--audience <name>', 'who this reader is: the only `aud` that opens')
+    .requiredOption('--id <pointers>', 'source.id of the policy: /source,/id, or coordinates', names)
+    .option('--in <file>', 'output lines of `claimseal seal`, or bare values; - is standard input', '-')
+    .option('--sealed <pointer>', 'place of the JWE in a value', '/sealed')
+    .option('--issuer <iss>', 'the only `iss` that opens; any unless given')
+    .option('--json', 'print errors as JSON')
+    .addHelpText(
+      'after',
+      `
+Events come out one a line, as the audience's view. A line that does not open goes to standard error as its number
+(from 1) and a code; then the exit code is 1.
+
+Example:
+  claimseal open --keys keys/payroll.private.jwks.json --audience payroll --id /source,/id --in sealed/identity.payroll.ndjson`,
+    )
+    .action(ends(open));
+}
+
+async function open(options: OpenOptions): Promise<ExitCode> {
+  const { audience, id, issuer } = options;
+  const place = parseSubject(options.sealed);
+  if (place?.kind !== 'pointer') {
+    throw new ClaimsealError(
+      'config.invalid',
+      `expected a JSON Pointer for --sealed, found ${options.sealed}`,
+      {
+        remedy: 'take over `sealed` of the policy, such as /sealed',
+      },
+    );
+  }
+  const opener = createEventOpener({
+    audience,
+    id: id.length === 1 && id[0] === 'coordinates' ? 'coordinates' : id,
+    keys: await readKeys(options.keys),
+    sealedPath: place.pointer,
+    ...(issuer === undefined ? {} : { issuer }),
+  });
+  for (const { index, reason } of opener.refused) {
+    process.stderr.write(`key ${index} of ${options.keys} is not used: ${reason}\n`);
+  }
+  let failed = 0;
+  for await (const lines of readLines(openStream(options.in), options.in)) {
+    const opened: Buffer[] = [];
+    let failures = '';
+    for (const { number, bytes } of lines) {
+      try {
+        const record = parseOutputLine(bytes);
+        // A tombstone says that a key is gone; there is no event in it.
+        if (record.value !== null) opened.push(opener.open({ ...record, value: record.value }), NEW_LINE);
+      } catch (error) {
+        failed += 1;
+        failures += `line ${number + 1}: ${asClaimsealError(error).code}\n`;
+      }
+    }
+    if (failures !== '') process.stderr.write(failures);
+    await print(Buffer.concat(opened));
+  }
+  return failed > 0 ? EXIT.negative : EXIT.done;
+}
+
+const NEW_LINE = Buffer.from('\n');
+
+function readKeys(file: string): Promise<Buffer> {
+  return readFile(file).catch((cause: NodeJS.ErrnoException) => {
+    throw new ClaimsealError('keys.unreadable', `cannot be read (${cause.code ?? 'unknown'})`, {
+      place: { file },
+      remedy: 'name the private JWK Set of this audience',
+      cause,
+    });
+  });
+}

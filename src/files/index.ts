@@ -1,0 +1,8 @@
+/**
+ * NDJSON as source and sink: batch reprocessing without Kafka. Refuses to overwrite, and to leave a part of a file
+ * under its final name.
+ */
+export { type Line, readLines } from './lines.ts';
+export { formatOutputLine, type LineRecord, parseOutputLine } from './output-line.ts';
+export { type FileSink, type FileSinkTarget, openFileSink } from './sink.ts';
+export { type FileSourceOptions, openFileSource, openStream } from './source.ts';
