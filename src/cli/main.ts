@@ -6,7 +6,9 @@
 import { Command, CommanderError } from 'commander';
 import { asClaimsealError } from '../errors.ts';
 import { VERSION } from '../ops/index.ts';
+import { addCheck } from './check.ts';
 import { EXIT, EXIT_HELP, type ExitCode, exitCodeOf } from './exit.ts';
+import { addExplain } from './explain.ts';
 import { addKeygen } from './keygen.ts';
 import { addOpen } from './open.ts';
 import type { Cli } from './program.ts';
@@ -44,7 +46,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
         ended = await action(...args);
       },
   };
-  for (const add of [addRun, addSeal, addOpen, addKeygen]) add(cli);
+  for (const add of [addRun, addSeal, addOpen, addCheck, addExplain, addKeygen]) add(cli);
   await program.parseAsync([...argv], { from: 'user' });
   return ended;
 }

@@ -15,10 +15,21 @@ export type {
   QuarantineConfig,
 } from './document.ts';
 export { ALGS, ENCS, QUARANTINE, SECRETS } from './document.ts';
+export {
+  type Conditions,
+  type ExplainedAudience,
+  type ExplainedClaim,
+  type ExplainedReader,
+  type Explanation,
+  explainPolicy,
+  formatConditions,
+} from './explain.ts';
 export { eventId } from './identity.ts';
 export { formatPath } from './mistakes.ts';
 export { canonicalNumber } from './number.ts';
 export { parseConfig } from './parse.ts';
 export { compilePolicy, type PolicyTools } from './plan.ts';
 export { formatPointer, type Pointer, parsePointer } from './pointer.ts';
+export { configJsonSchema, configReference } from './reference.ts';
 export { parseSubject, type Scalar, type Subject, type Test } from './values.ts';
+export { checkPolicy, type Warning } from './warnings.ts';
