@@ -10,8 +10,10 @@
  * A private copy of its modules is loaded with both replaced, so that a host program's own kafkajs stays as it
  * is. The replacements fit one version only, which package.json pins and this file checks.
  */
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
+import { compileFunction } from 'node:vm';
 import { ClaimsealError } from '../errors.ts';
 
 const VERSION = '2.2.4';
@@ -56,20 +58,37 @@ function load(): Kafkajs {
     );
   }
   const folder = dirname(manifest) + sep;
-  const cache = require.cache;
-  const setAside = Object.entries(cache).filter(([path]) => path.startsWith(folder));
-  for (const [path] of setAside) delete cache[path];
-  try {
-    const filter = join(folder, 'src/consumer/filterAbortedMessages.js');
-    require(filter);
-    cache[filter]!.exports = withoutAborted;
-    const group = require(join(folder, 'src/consumer/consumerGroup.js')) as ConsumerGroup;
-    group.prototype.recoverFromOffsetOutOfRange = (error) => Promise.reject(error);
-    return require('kafkajs') as Kafkajs;
-  } finally {
-    for (const path of Object.keys(cache)) if (path.startsWith(folder)) delete cache[path];
-    for (const [path, module] of setAside) cache[path] = module;
-  }
+  const file = (name: string) => join(folder, 'src', name);
+  const load = privateModules(folder, new Map([[file('consumer/filterAbortedMessages.js'), withoutAborted]]));
+  const group = load(file('consumer/consumerGroup.js')) as ConsumerGroup;
+  group.prototype.recoverFromOffsetOutOfRange = (error) => Promise.reject(error);
+  return load(require.resolve('kafkajs')) as Kafkajs;
+}
+
+/**
+ * CommonJS modules of one folder, loaded into a registry of their own. The process's own registry would not do:
+ * kafkajs loads half of itself at the first request of each kind, and would then find the unmended modules.
+ */
+function privateModules(folder: string, exported: ReadonlyMap<string, unknown>): (file: string) => unknown {
+  const modules = new Map<string, { exports: unknown }>(
+    [...exported].map(([file, exports]) => [file, { exports }]),
+  );
+  const load = (file: string): unknown => {
+    const known = modules.get(file);
+    if (known !== undefined) return known.exports;
+    const outer = createRequire(file);
+    const require = (id: string): unknown => {
+      const path = outer.resolve(id);
+      return path.startsWith(folder) && path.endsWith('.js') ? load(path) : outer(id);
+    };
+    const module = { exports: {} };
+    modules.set(file, module);
+    const parameters = ['exports', 'require', 'module', '__filename', '__dirname'];
+    const body = compileFunction(readFileSync(file, 'utf8'), parameters, { filename: file });
+    body(module.exports, require, module, file, dirname(file));
+    return module.exports;
+  };
+  return load;
 }
 
 /**
