@@ -25,11 +25,13 @@ process.env['KAFKAJS_NO_PARTITIONER_WARNING'] = '1';
 const began = performance.now();
 const say = (line = '') => process.stdout.write(`${line}\n`);
 const dir = mkdtempSync(join(tmpdir(), 'claimseal-demo-'));
+/** On a broker of somebody else's the demo's topics get a name of their own. */
+const suffix = process.env['KAFKA_BROKERS'] === undefined ? '' : `-demo-${Date.now().toString(36)}`;
 const env = (broker: string) => ({
   PATH: process.env['PATH'] ?? '',
   BROKER: broker,
   KEYS: join(dir, 'keys'),
-  RUN: '',
+  RUN: suffix,
   RECORD_SECRET: 'a demo secret of 32 characters..',
 });
 
@@ -55,7 +57,7 @@ async function throughKafka(broker: Broker): Promise<{ source: string; judged: J
   const admin = kafka.admin();
   await admin.connect();
   await admin.createTopics({
-    topics: topics.map((name) => ({ topic: `identity.${name}`, numPartitions: PARTITIONS })),
+    topics: topics.map((name) => ({ topic: `identity.${name}${suffix}`, numPartitions: PARTITIONS })),
     waitForLeaders: true,
   });
   await admin.disconnect();
@@ -68,7 +70,7 @@ async function throughKafka(broker: Broker): Promise<{ source: string; judged: J
       ...demoEvent(from + i),
       partition: (from + i) % PARTITIONS,
     }));
-    await producer.send({ topic: 'identity.events', messages });
+    await producer.send({ topic: `identity.events${suffix}`, messages });
   }
   await producer.disconnect();
 
@@ -126,12 +128,12 @@ async function main(): Promise<number> {
       ]),
     );
     const topics = Object.fromEntries(
-      ['payroll', 'siem', 'partner'].map((name) => [name, `identity.${name}`]),
+      ['payroll', 'siem', 'partner'].map((name) => [name, `identity.${name}${suffix}`]),
     );
     writeFileSync(
       join(dir, 'judge.json'),
       JSON.stringify({
-        topics: { ...topics, router: 'identity.routing' },
+        topics: { ...topics, router: `identity.routing${suffix}` },
         keys: privateKeys,
         stride: STRIDE,
       }),

@@ -94,9 +94,9 @@ function instance(lab: Lab, d: Deployment, index: 0 | 1): Running {
 async function stopAll(...running: readonly Running[]): Promise<void> {
   for (const r of running) r.kill('SIGTERM');
   for (const r of running) {
-    const { code, signal, stdout } = await r.ended;
+    const { code, signal, stderr } = await r.ended;
     if (code !== 0)
-      throw new Error(`expected exit code 0 after SIGTERM, got ${code ?? signal}\n${stdout.slice(-3000)}`);
+      throw new Error(`expected exit code 0 after SIGTERM, got ${code ?? signal}\n${stderr.slice(-3000)}`);
   }
 }
 
@@ -117,7 +117,7 @@ async function scenario(
     else await check().catch(() => {});
     await judge(lab, d, options.events + more, options.delivery ?? 'exactly-once');
   } catch (error) {
-    const logs = d.running.map((r) => `-- pid ${r.pid}\n${r.stdout().slice(-2000)}${r.stderr()}`);
+    const logs = d.running.map((r) => `-- pid ${r.pid}\n${r.stderr().slice(-3000)}`);
     throw new Error(`${(error as Error).message}\n${logs.join('\n')}`, { cause: error });
   } finally {
     await d.close();
@@ -229,8 +229,8 @@ export function kills(
         const held = lab.proxies[index].hold((r) => r.apiKey === points[i % points.length]);
         await Promise.race([
           held.arrived,
-          running[index]!.ended.then(({ code, stdout, stderr }) => {
-            throw new Error(`instance ended by itself with ${code}\n${stdout.slice(-3000)}${stderr}`);
+          running[index]!.ended.then(({ code, stderr }) => {
+            throw new Error(`instance ended by itself with ${code}\n${stderr.slice(-3000)}`);
           }),
         ]);
         running[index]!.kill('SIGKILL');

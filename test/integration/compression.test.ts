@@ -7,3 +7,34 @@ import { sharedBroker } from '../support/shared.ts';
 const { brokers } = sharedBroker();
 let d: Deployment;
 afterEach(() => d?.close());
+
+test.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)('%s', async (compression) => {
+  d = await deploy({ brokers });
+  const messages = (from: number, count: number, change = {}) =>
+    Array.from({ length: count }, (_, i) => ({
+      partition: i % 4,
+      key: Buffer.from(`k${i}`),
+      value: Buffer.from(JSON.stringify({ ...event(from + i, 300), ...change })),
+    }));
+  await produceJava(brokers, d.topics.source, messages(0, 400), { compression });
+  await produceJava(brokers, d.topics.source, messages(400, 40, { nobody: 'reads this' }), {
+    compression,
+    end: 'abort',
+  });
+  await produceJava(brokers, d.topics.source, messages(440, 200), { compression, end: 'commit' });
+
+  const { code, stderr } = await d.start(['--until-end']).ended;
+  expect(code, stderr).toBe(0);
+  for (const name of [...READERS, 'router'] as const) {
+    const seen = (await readAll(brokers, d.topics[name])).map(
+      ({ value }) => JSON.parse(Buffer.from(value!, 'base64').toString()).seq as number,
+    );
+    const expected = [...Array(400).keys(), ...Array.from({ length: 200 }, (_, i) => 440 + i)];
+    expect(seen.sort((a, b) => a - b)).toEqual(expected);
+  }
+  expect(await readAll(brokers, d.topics.quarantine, { values: false })).toEqual([]);
+  // nothing stays behind as lag: control records and aborted ones are passed
+  const ends = await d.admin.fetchTopicOffsets(d.topics.source);
+  const committed = await d.committed();
+  for (const { partition, high } of ends) expect(committed[partition]).toBe(Number(high));
+});

@@ -152,6 +152,9 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
   const producer = kafka.producer({ allowAutoTopicCreation: false });
   await producer.connect();
   const running: Running[] = [];
+  // A broker that has just started still loads its group coordinator.
+  const coordinating = () => admin.fetchOffsets({ groupId, topics: [topics.source] });
+  await until('the coordinator', () => coordinating().then(Boolean, () => false), 30_000);
 
   const configure: Deployment['configure'] = (parts) => {
     const file = join(dir, parts.file ?? 'claimseal.yaml');
