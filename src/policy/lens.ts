@@ -132,7 +132,8 @@ function compileTrie({ clear, designated, granted, unlisted, strict }: LensParts
   const rests: Rest[] = [];
   const add = (role: Rest['role'], pointers: readonly Pointer[]) => {
     for (const pointer of pointers) {
-      ids.set(pointer, ids.size);
+      // A granted pointer is the same object as the designated one, and keeps its number.
+      if (!ids.has(pointer)) ids.set(pointer, ids.size);
       rests.push({ role, pointer, at: 0 });
     }
   };
