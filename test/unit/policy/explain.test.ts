@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest';
+import { checkPolicy, configJsonSchema, configReference, explainPolicy } from '../../../src/policy/index.ts';
+import { configOf, type Document } from './support.ts';
+
+describe('explain', () => {
+  const grants = [
+    { claims: ['/data'], to: ['siem'], when: { '/type': ['a', 'b*'], key: { has: true } } },
+    { claims: ['/data/email', ['data', 'x/y']], to: ['payroll'] },
+  ];
+  const { audiences, claims } = explainPolicy(configOf({ grants }));
+  const readers = (pointer: string) =>
+    Object.fromEntries(claims.find((row) => row.pointer === pointer)!.readers.map((r) => [r.audience, r]));
+
+  test('a row for each pointer, with the places that name it', () =>
+    expect(claims.map(({ pointer, designated, named }) => [pointer, designated, named])).toEqual([
+      ['/id', false, ['clear[0]']],
+      ['/type', false, ['clear[1]']],
+      ['/data', true, ['grants[0].claims[0]']],
+      ['/data/email', true, ['grants[1].claims[0]']],
+      ['/data/x~1y', true, ['grants[1].claims[1]']],
+    ]));
+  test('a wider grant reads a narrower claim, and not the other way round', () => {
+    const when = { '/type': ['a', 'b*'], key: { has: true } };
+    expect(readers('/data/email')).toEqual({
+      payroll: {
+        audience: 'payroll',
+        access: 'sealed',
+        grants: [{ index: 1, claim: '/data/email', when: null }],
+      },
+      siem: { audience: 'siem', access: 'sealed', grants: [{ index: 0, claim: '/data', when }] },
+      router: { audience: 'router', access: 'none', grants: [] },
+    });
+    expect(readers('/data')['payroll']?.access).toBe('none');
+    expect(readers('/id')['router']?.access).toBe('clear');
+  });
+  test('audiences with what the policy says of their keys', () =>
+    expect(audiences).toMatchObject([
+      { name: 'payroll', topic: 'payroll', keys: 'sealed', alg: null, enc: 'A256GCM', symmetric: false },
+      { name: 'siem' },
+      { name: 'router', keys: 'none', layout: null, enc: null },
+    ]));
+});
+
+describe('warnings', () => {
+  const paths = (changes: Document) => checkPolicy(configOf(changes)).map(({ path }) => path);
+  const quarantine = { keys: { file: 'q.json' }, topic: 'q' };
+  const payroll = { keys: { file: 'k.json' }, topic: 'payroll' };
+  const one = (more: object) => ({
+    quarantine,
+    audiences: { payroll: { ...payroll, ...more } },
+    grants: [{ claims: ['/x'], to: ['payroll'] }],
+  });
+  test('that outputs are not signed is said of every policy', () =>
+    expect(paths({ quarantine })).toEqual(['audiences']));
+  test.each([
+    ['quarantine', {}],
+    ['unlisted', { quarantine, unlisted: 'clear' }],
+    ['record.key', { quarantine, record: { key: 'pass' } }],
+    ['audiences.payroll.pad', one({ pad: 1 })],
+    ['audiences.payroll.symmetric', one({ alg: 'A256KW', symmetric: true })],
+    ['audiences.siem', { quarantine, grants: [{ claims: ['/x'], to: ['payroll'] }] }],
+    ['grants', { quarantine, audiences: { r: { keys: 'none', topic: 'r' } }, grants: [] }],
+    [
+      'kafka.allowPlaintext',
+      { quarantine, kafka: { brokers: ['b.example:1'], groupId: 'g', allowPlaintext: true } },
+    ],
+  ])('%s', (path, changes) => expect(paths(changes)).toContain(path));
+  test('of two grants that say the same the later is idle; one with a condition under one without is', () => {
+    const to = ['payroll', 'siem'];
+    const grants = [
+      { claims: ['/a/b'], to, when: { '/type': 'x' } },
+      { claims: ['/a'], to },
+      { claims: ['/a'], to },
+      { claims: ['/a', '/c'], to },
+    ];
+    expect(paths({ quarantine, grants }).filter((p) => p.startsWith('grants'))).toEqual([
+      'grants[0]',
+      'grants[1]',
+      'grants[2]',
+    ]);
+    expect(paths({ quarantine, grants: grants.slice(1, 3) })).toEqual(['grants[1]', 'audiences']);
+  });
+});
+
+describe('the declaration as schema and reference', () => {
+  const schema = configJsonSchema() as { properties: Record<string, unknown>; additionalProperties: boolean };
+  test('variables pass where patterns are checked', () => {
+    const { pattern } = (
+      schema.properties['source'] as { properties: { topics: { items: { pattern: string } } } }
+    ).properties.topics.items;
+    for (const good of ['a.b-c', 'identity${RUN}', '${TOPIC}']) expect(good).toMatch(new RegExp(pattern));
+    for (const bad of ['a b', '', '..', '$RUN']) expect(bad).not.toMatch(new RegExp(pattern));
+  });
+  test('unknown members are refused and every member is described', () => {
+    expect(schema.additionalProperties).toBe(false);
+    for (const line of configReference().split('\n').slice(2, -1))
+      expect(line).toMatch(/^\| `[^`]+` \| .+ \| .* \| .+ \|$/);
+    for (const name of Object.keys(schema.properties)) expect(configReference()).toContain(`\n| \`${name}\``);
+  });
+});
