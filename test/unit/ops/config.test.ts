@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ClaimsealError, ConfigError } from '../../../src/errors.ts';
+import { ClaimsealError, ConfigError, type Mistake } from '../../../src/errors.ts';
 import { loadConfig } from '../../../src/ops/index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'claimseal-config-'));
@@ -29,7 +29,7 @@ const load = (text: string | Buffer, env: Record<string, string> = {}) => {
   writeFileSync(file, text);
   return loadConfig(file, (bytes) => bytes.toString(), env);
 };
-const mistakes = async (text: string, env: Record<string, string> = {}) => {
+const mistakes = async (text: string, env: Record<string, string> = {}): Promise<readonly Mistake[]> => {
   const error = await load(text, env).then(
     () => undefined,
     (e) => e,

@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { generateKeySet } from '../../src/seal/index.ts';
+import { build, claimseal } from '../support/built.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'claimseal-explain-'));
+const file = join(directory, 'claimseal.yaml');
+const policy = (audiences: string, to: string) => `
+version: 1
+issuer: https://idp.example
+source: { topics: [events], format: json, id: [/id] }
+clear: [/id, /type]
+audiences:
+${audiences}
+  router: { keys: none, topic: router }
+grants:
+  - { claims: [/email], to: ${to}, when: { /type: "user.*" } }
+  - { claims: [/roles], to: [siem] }
+unlisted: drop
+unmatched: drop
+record: { key: drop }
+`;
+const audience = (name: string) => `  ${name}: { keys: { file: ${name}.json }, topic: t-${name} }`;
+
+beforeAll(build, 300_000);
+beforeAll(() => {
+  writeFileSync(file, policy(`${audience('payroll')}\n${audience('siem')}`, '[payroll]'));
+  writeFileSync(join(directory, 'payroll.json'), generateKeySet({ kty: 'RSA', kid: 'payroll-1' }).public!);
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+describe('explain', () => {
+  test('the matrix, conditions, keys; an audience without a key is told and does not hide it', async () => {
+    const { code, stdout, stderr } = await claimseal(['explain', '--config', file]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^\/id +clear +clear +clear +clear\[0\]$/m);
+    expect(stdout).toMatch(/^\/email +reads \[1\] +- +- +grants\[0\]$/m);
+    expect(stdout).toMatch(/^\/roles +- +reads +- +grants\[1\]$/m);
+    expect(stdout).toContain('[1] /type = "user.*"');
+    expect(stdout).toMatch(/^payroll +t-payroll +RSA-OAEP-256 +A256GCM +kid payroll-1$/m);
+    expect(stdout).toMatch(/^siem .* NO KEY$/m);
+  });
+
+  test('as JSON, for a program that compares', async () => {
+    const { code, stdout } = await claimseal(['explain', '--config', file, '--json']);
+    expect(code).toBe(0);
+    const { audiences, claims, digest } = JSON.parse(stdout);
+    expect(digest).toMatch(/^[\w-]{43}$/);
+    expect(audiences).toMatchObject([
+      {
+        name: 'payroll',
+        keys: 'sealed',
+        alg: 'RSA-OAEP-256',
+        enc: 'A256GCM',
+        kid: 'payroll-1',
+        symmetric: false,
+      },
+      { name: 'siem', kid: null, thumbprint: null, problem: expect.stringContaining('siem.json') },
+      { name: 'router', keys: 'none' },
+    ]);
+    expect(claims[2]).toMatchObject({
+      pointer: '/email',
+      designated: true,
+      readers: [
+        { audience: 'payroll', access: 'sealed', grants: [{ index: 0, when: { '/type': 'user.*' } }] },
+        { audience: 'siem', access: 'none', grants: [] },
+        { audience: 'router', access: 'none', grants: [] },
+      ],
+    });
+  });
+
+  test('many audiences are listed below each claim, since columns would be too wide', async () => {
+    const names = Array.from({ length: 12 }, (_, n) => `audience-${n}`);
+    const many = join(directory, 'many.yaml');
+    writeFileSync(many, policy([...names, 'siem'].map(audience).join('\n'), `[${names}]`));
+    const { code, stdout } = await claimseal(['explain', '--config', many]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('/email  (grants[0])\n  audience-0 reads [1]\n');
+    expect(stdout).toContain('/roles  (grants[1])\n  siem reads\n\n');
+  });
+
+  test('mistakes: exit 2', async () => {
+    const bad = join(directory, 'bad.yaml');
+    writeFileSync(bad, 'version: 1\n');
+    const { code, stdout, stderr } = await claimseal(['explain', '--config', bad]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('config.invalid');
+  });
+});
