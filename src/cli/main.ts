@@ -4,7 +4,7 @@
  * error is shown the same way: code, place, message, remedy, on standard error.
  */
 import { Command, CommanderError } from 'commander';
-import { asClaimsealError } from '../errors.ts';
+import { asClaimsealError, ClaimsealError } from '../errors.ts';
 import { VERSION } from '../ops/index.ts';
 import { addCheck } from './check.ts';
 import { EXIT, EXIT_HELP, type ExitCode, exitCodeOf } from './exit.ts';
@@ -60,9 +60,20 @@ function fail(thrown: unknown): ExitCode {
   return exitCodeOf(error.code);
 }
 
+function stdoutFailed(cause: NodeJS.ErrnoException): ClaimsealError {
+  return new ClaimsealError(
+    'file.unwritable',
+    `standard output cannot be written (${cause.code ?? 'unknown'})`,
+    {
+      remedy: 'free space where it goes to, then start again',
+      cause,
+    },
+  );
+}
+
 // A pipe whose reader went away is not an error to talk about, but not success either.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? EXIT.readerGone : fail(error));
+  process.exit(error.code === 'EPIPE' ? EXIT.readerGone : fail(stdoutFailed(error)));
 });
 process.stderr.on('error', () => {});
 

@@ -3,8 +3,8 @@
  * broker and one instance each; the judge is Java's read_committed consumer.
  */
 import { type Running, until } from '../support/built.ts';
-import { type Deployment, type DeploymentOptions, deploy, READERS } from '../support/deployment.ts';
-import { readAll } from '../support/java.ts';
+import { type Deployment, type DeploymentOptions, deploy } from '../support/deployment.ts';
+import { readTopics } from '../support/java.ts';
 import { API, type FaultProxy, type Request, transactionalId } from './proxy.ts';
 
 export interface Lab {
@@ -26,9 +26,11 @@ export async function judge(
   delivery: Delivery = 'exactly-once',
 ): Promise<void> {
   const faults: string[] = [];
-  for (const name of [...READERS, 'router'] as const) {
+  const { source: _, quarantine: __, ...topics } = d.topics;
+  const outputs = await readTopics(lab.brokers, topics, { values: false });
+  for (const [name, records] of Object.entries(outputs)) {
     const bySource = new Map<string, number[]>();
-    for (const { headers } of await readAll(lab.brokers, d.topics[name], { values: false })) {
+    for (const { headers } of records) {
       const source = headers.find(([header]) => header === 'claimseal-source')![1]!;
       const [, partition, offset] = Buffer.from(source, 'base64').toString().split('/') as [
         string,

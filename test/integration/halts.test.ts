@@ -5,8 +5,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { EXIT } from '../../src/cli/exit.ts';
 import { generateKeySet } from '../../src/seal/index.ts';
 import type { Ran } from '../support/built.ts';
-import { type Deployment, type DeploymentOptions, deploy, READERS } from '../support/deployment.ts';
-import { readAll } from '../support/java.ts';
+import { type Deployment, type DeploymentOptions, deploy } from '../support/deployment.ts';
+import { readAll, readTopics } from '../support/java.ts';
 import { sharedBroker } from '../support/shared.ts';
 
 const { brokers } = sharedBroker();
@@ -19,10 +19,9 @@ const deployed = async (options: Partial<DeploymentOptions> = {}) => {
 };
 
 const outputs = async () => {
-  const lists = await Promise.all(
-    [...READERS, 'router' as const].map((name) => readAll(brokers, d.topics[name], { values: false })),
-  );
-  return lists.map((list) => list.length);
+  const { payroll, siem, partner, router } = d.topics;
+  const read = await readTopics(brokers, { payroll, siem, partner, router }, { values: false });
+  return Object.values(read).map((list) => list.length);
 };
 
 /** Runs to the end and expects that it halted with this code, naming all of `names`, with a remedy. */
@@ -88,7 +87,7 @@ describe('configuration', () => {
   test('an unencrypted broker beyond loopback is not even dialled', async () => {
     await deployed({ via: ['192.0.2.1:9092'] });
     const began = Date.now();
-    await halted([], 'kafka.plaintext', ['192.0.2.1:9092', 'allowPlaintext']);
+    await halted([], 'config.invalid', ['192.0.2.1:9092', 'allowPlaintext'], EXIT.usage);
     expect(Date.now() - began).toBeLessThan(8000);
   });
 
@@ -117,7 +116,7 @@ describe('bad records', () => {
   const bad = { key: 'k', value: '{"secret-of-nobody":', partition: 0 };
 
   test('without quarantine the first one halts, and nothing is committed past it', async () => {
-    await deployed({ partitions: 1, policy: { quarantine: undefined } });
+    await deployed({ partitions: 1, policy: { quarantine: undefined, unmatched: 'drop' } });
     await d.produce(5);
     await d.send([bad]);
     const { stdout, stderr } = await halted([], 'quarantine.missing', [

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createEventOpener } from '../../src/index.ts';
 import { claimseal } from '../support/built.ts';
 import { type Deployment, deploy, event, READERS, type Reader } from '../support/deployment.ts';
-import { type JavaRecord, readAll } from '../support/java.ts';
+import { type JavaRecord, readAll, readTopics } from '../support/java.ts';
 import { sharedBroker } from '../support/shared.ts';
 
 const EVENTS = 240;
@@ -13,7 +13,7 @@ const CLEAR = ['specversion', 'id', 'source', 'type', 'time', 'seq'];
 
 const { brokers } = sharedBroker();
 let d: Deployment;
-const records = {} as Record<Reader | 'router' | 'quarantine' | 'source', JavaRecord[]>;
+let records: Record<Reader | 'router' | 'quarantine' | 'source', JavaRecord[]>;
 
 const text = (base64: string | null) => Buffer.from(base64!, 'base64').toString();
 const json = (record: JavaRecord) => JSON.parse(text(record.value));
@@ -38,9 +38,7 @@ beforeAll(async () => {
   await d.send([{ key: TOMBSTONE_KEY, value: null, partition: 2, headers: { other: 'dropped' } }]);
   const { code, stdout, stderr } = await d.start(['--until-end']).ended;
   expect(code, stdout + stderr).toBe(0);
-  for (const [name, topic] of Object.entries(d.topics)) {
-    records[name as keyof typeof records] = await readAll(brokers, topic);
-  }
+  records = await readTopics(brokers, d.topics);
 }, 120_000);
 afterAll(() => d?.close());
 

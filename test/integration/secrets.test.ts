@@ -6,7 +6,7 @@ import { compactDecrypt, importJWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { start, until } from '../support/built.ts';
 import { type Deployment, deploy, event, READERS } from '../support/deployment.ts';
-import { type JavaRecord, readAll } from '../support/java.ts';
+import { type JavaRecord, readTopics } from '../support/java.ts';
 import { freePort } from '../support/ports.ts';
 import { leaks } from '../support/secrets.ts';
 import { sharedBroker } from '../support/shared.ts';
@@ -66,7 +66,7 @@ const { brokers } = sharedBroker();
 let d: Deployment;
 let metrics = '';
 let ran: { code: number | null; stdout: string; stderr: string };
-const read: Record<string, JavaRecord[]> = {};
+let read: Record<string, JavaRecord[]>;
 
 beforeAll(async () => {
   const port = await freePort();
@@ -98,7 +98,7 @@ beforeAll(async () => {
   });
   running.kill('SIGTERM');
   ran = await running.ended;
-  for (const [name, topic] of Object.entries(d.topics)) read[name] = await readAll(brokers, topic);
+  read = await readTopics(brokers, d.topics);
 }, 120_000);
 afterAll(() => d?.close());
 

@@ -149,11 +149,9 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
         }).map(([key, value]) => ({ name: key, value })),
       })),
   });
-  const producer = kafka.producer({ allowAutoTopicCreation: false });
-  await producer.connect();
   const running: Running[] = [];
   // A broker that has just started still loads its group coordinator.
-  const coordinating = () => admin.fetchOffsets({ groupId, topics: [topics.source] });
+  const coordinating = () => admin.fetchOffsets({ groupId, topics: [] });
   await until('the coordinator', () => coordinating().then(Boolean, () => false), 30_000);
 
   const configure: Deployment['configure'] = (parts) => {
@@ -178,9 +176,27 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
   };
   const config = configure({});
 
-  const send: Deployment['send'] = async (messages) => {
-    await producer.send({ topic: topics.source, messages: [...messages] });
+  // kafkajs drops messages for partitions that it does not know of yet, and repeats some after an error: hence a
+  // new producer each time, idempotent, whose acknowledgements are looked at.
+  const withProducer = async (use: (send: Deployment['send']) => Promise<void>) => {
+    const producer = kafka.producer({
+      allowAutoTopicCreation: false,
+      idempotent: true,
+      maxInFlightRequests: 1,
+    });
+    await producer.connect();
+    try {
+      await use(async (messages) => {
+        const acknowledged = await producer.send({ topic: topics.source, messages: [...messages] });
+        const missing = new Set(messages.map(({ partition }) => partition));
+        for (const { partition } of acknowledged) missing.delete(partition);
+        if (missing.size > 0) throw new Error(`not acknowledged: partitions ${[...missing].join(', ')}`);
+      });
+    } finally {
+      await producer.disconnect();
+    }
   };
+  const send: Deployment['send'] = (messages) => withProducer((sendSome) => sendSome(messages));
   const committed: Deployment['committed'] = async (group = groupId) => {
     const [answer] = await admin.fetchOffsets({ groupId: group, topics: [topics.source] });
     const offsets: number[] = [];
@@ -199,23 +215,25 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
     configure,
     send,
     committed,
-    produce: async (count, { from = 0, size = 0, partition } = {}) => {
-      for (let i = 0; i < count; i += 1000) {
-        const length = Math.min(1000, count - i);
-        await send(
-          Array.from({ length }, (_, j) => {
-            const n = from + i + j;
-            return {
-              key: `user-${n % 1000}`,
-              value: JSON.stringify(event(n, size)),
-              partition: partition ?? n % partitions,
-              timestamp: String(began + n),
-              headers: { traceparent: `00-${n}` },
-            };
-          }),
-        );
-      }
-    },
+    produce: (count, { from = 0, size = 0, partition } = {}) =>
+      withProducer(async (sendSome) => {
+        const step = Math.max(1, Math.min(1000, Math.floor(500_000 / Math.max(1, size))));
+        for (let i = 0; i < count; i += step) {
+          const length = Math.min(step, count - i);
+          await sendSome(
+            Array.from({ length }, (_, j) => {
+              const n = from + i + j;
+              return {
+                key: `user-${n % 1000}`,
+                value: JSON.stringify(event(n, size)),
+                partition: partition ?? n % partitions,
+                timestamp: String(began + n),
+                headers: { traceparent: `00-${n}` },
+              };
+            }),
+          );
+        }
+      }),
     drained: async (timeoutMs, group) => {
       const ends = await admin.fetchTopicOffsets(topics.source);
       let last: number[] = [];
@@ -246,7 +264,6 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
         r.kill('SIGKILL');
       }
       await Promise.all(running.map((r) => r.ended));
-      await producer.disconnect();
       await admin.disconnect();
       rmSync(dir, { recursive: true, force: true });
     },

@@ -38,13 +38,28 @@ export interface ReadOptions {
 export async function readAll(
   brokers: readonly string[],
   topic: string,
-  { isolation = 'read_committed', values = true }: ReadOptions = {},
+  options: ReadOptions = {},
 ): Promise<JavaRecord[]> {
-  const child = await judge(['read', brokers.join(','), topic, isolation, values ? 'values' : 'none']);
-  const records: JavaRecord[] = [];
+  return (await readTopics(brokers, { topic }, options)).topic;
+}
+
+/** As `readAll`, for several topics in one process; the answer has the names that `topics` has. */
+export async function readTopics<Name extends string>(
+  brokers: readonly string[],
+  topics: Readonly<Record<Name, string>>,
+  { isolation = 'read_committed', values = true }: ReadOptions = {},
+): Promise<Record<Name, JavaRecord[]>> {
+  const names = Object.keys(topics) as Name[];
+  const records = Object.fromEntries(names.map((name): [Name, JavaRecord[]] => [name, []])) as Record<
+    Name,
+    JavaRecord[]
+  >;
+  const byTopic = new Map(names.map((name) => [topics[name], records[name]]));
+  const list = [...byTopic.keys()].join(',');
+  const child = await judge(['read', brokers.join(','), list, isolation, values ? 'values' : 'none']);
   for await (const line of createInterface({ input: child.stdout })) {
-    const [partition, offset, timestamp, key, value, headers] = line.split(' ') as string[];
-    records.push({
+    const [topic, partition, offset, timestamp, key, value, headers] = line.split(' ') as string[];
+    byTopic.get(topic!)!.push({
       partition: Number(partition),
       offset: Number(offset),
       timestamp: timestamp!,

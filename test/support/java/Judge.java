@@ -11,17 +11,17 @@ import org.apache.kafka.common.serialization.*;
 /**
  * Java's own clients, for tests.
  *
- *   read BROKERS TOPIC ISOLATION VALUES      records up to the end offsets, one a line:
- *                                            partition offset timestamp key value name:value,... (base64, - for null)
+ *   read BROKERS TOPIC,.. ISOLATION VALUES   records up to the end offsets, one a line:
+ *                                            topic partition offset timestamp key value name:value,... (base64, - for null)
  *   produce BROKERS TOPIC COMPRESSION END    lines of stdin: partition key value; END is none, commit or abort
  */
 public class Judge {
   public static void main(String[] args) throws Exception {
-    if (args[0].equals("read")) read(args[1], args[2], args[3], args[4].equals("values"));
+    if (args[0].equals("read")) read(args[1], args[2].split(","), args[3], args[4].equals("values"));
     else produce(args[1], args[2], args[3], args[4]);
   }
 
-  static void read(String brokers, String topic, String isolation, boolean values) throws Exception {
+  static void read(String brokers, String[] topics, String isolation, boolean values) throws Exception {
     Map<String, Object> config = new HashMap<>();
     config.put("bootstrap.servers", brokers);
     config.put("isolation.level", isolation);
@@ -31,17 +31,19 @@ public class Judge {
     PrintStream out = new PrintStream(new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16), false);
     try (var consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
       List<TopicPartition> partitions = new ArrayList<>();
-      consumer.partitionsFor(topic).forEach(p -> partitions.add(new TopicPartition(topic, p.partition())));
+      for (String topic : topics) {
+        consumer.partitionsFor(topic).forEach(p -> partitions.add(new TopicPartition(topic, p.partition())));
+      }
       Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
       consumer.assign(partitions);
       consumer.seekToBeginning(partitions);
       while (!ends.isEmpty()) {
         ConsumerRecords<byte[], byte[]> batch = consumer.poll(Duration.ofMillis(200));
         for (ConsumerRecord<byte[], byte[]> r : batch) {
-          Long end = ends.get(new TopicPartition(topic, r.partition()));
+          Long end = ends.get(new TopicPartition(r.topic(), r.partition()));
           if (end == null || r.offset() >= end) continue;
           StringBuilder line = new StringBuilder();
-          line.append(r.partition()).append(' ').append(r.offset()).append(' ').append(r.timestamp());
+          line.append(r.topic()).append(' ').append(r.partition()).append(' ').append(r.offset()).append(' ').append(r.timestamp());
           line.append(' ').append(text(r.key())).append(' ').append(values ? text(r.value()) : "-").append(' ');
           for (Header h : r.headers()) {
             line.append(text(h.key().getBytes(StandardCharsets.UTF_8))).append(':').append(text(h.value())).append(',');
