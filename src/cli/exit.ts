@@ -16,7 +16,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export const EXIT_HELP = `
 Exit codes:
   0    done
-  1    a negative answer: lines that did not open, mistakes found by check
+  1    a negative answer: lines that did not open, events quarantined by seal, mistakes found by check
   2    usage or configuration
   4    halted: keys, broker, disk, quarantine; nothing was committed past it
   130  a second SIGINT, 143 a second SIGTERM: left at once

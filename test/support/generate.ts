@@ -1,6 +1,7 @@
 /**
- * Writes what is generated from the configuration's one declaration: the JSON Schema for editors and the README's
- * reference. With `--check` it writes nothing and exits 1 where a file differs.
+ * Writes what is generated: from the configuration's one declaration the JSON Schema for editors and the README's
+ * reference, from the tested readers of other languages the README's snippets. With `--check` it writes nothing
+ * and exits 1 where a file differs.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -11,8 +12,14 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const SCHEMA = 'schemas/config.schema.json';
 const [BEGIN, END] = ['<!-- config -->', '<!-- /config -->'];
 
+const SNIPPET = /(<!-- snippet (\S+) -->\n)[\s\S]*?(<!-- \/snippet -->)/g;
+const LANGUAGES: Readonly<Record<string, string>> = { mjs: 'js', java: 'java', go: 'go', py: 'python' };
+
 function readme(): string {
-  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const text = readFileSync(join(ROOT, 'README.md'), 'utf8').replace(SNIPPET, (_, begin, file, end) => {
+    const code = readFileSync(join(ROOT, file), 'utf8');
+    return `${begin}\n\`\`\`${LANGUAGES[file.split('.').at(-1)]}\n${code}\`\`\`\n\n${end}`;
+  });
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (begin === -1 || end < begin) throw new Error(`README.md: expected ${BEGIN} and then ${END}`);
   return `${text.slice(0, begin + BEGIN.length)}\n\n${configReference()}\n${text.slice(end)}`;
@@ -46,7 +53,7 @@ for (const [file, expected] of generated) {
   }
   if (found === expected) continue;
   if (check) {
-    process.stderr.write(`${file} is not what src/policy/document.ts declares: run npm run generate\n`);
+    process.stderr.write(`${file} differs from what it is generated from: run npm run generate\n`);
     process.exitCode = 1;
   } else {
     writeFileSync(path, expected);
