@@ -1,6 +1,9 @@
 /** The short form; `npm run test:fault` is the long one. */
-import { afterAll, beforeAll, describe, test } from 'vitest';
-import { type OpenLab, openLab } from './lab.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EXIT } from '../../src/cli/exit.ts';
+import { until } from '../support/built.ts';
+import { deploy } from '../support/deployment.ts';
+import { BEYOND_LOOPBACK, type OpenLab, openLab } from './lab.ts';
 import {
   brokerPaused,
   kills,
@@ -43,3 +46,33 @@ test(
 );
 
 test('with partition 0 held the others go on', () => onePartitionHeld(lab, 6_000), LIMIT_MS);
+
+test('a broker on loopback that sends its clients beyond is not followed unencrypted', async () => {
+  const d = await deploy({ brokers: lab.brokers, via: [lab.beyond] });
+  try {
+    const { code, stderr } = await d.start(['--until-end']).ended;
+    expect(stderr).toContain('claimseal: kafka.plaintext: ');
+    expect(stderr).toContain(BEYOND_LOOPBACK);
+    expect(code).toBe(EXIT.halted);
+  } finally {
+    await d.close();
+  }
+});
+
+test('a second signal ends it at once, with the broker out of reach', async () => {
+  const d = await deploy({ brokers: lab.brokers });
+  try {
+    await d.produce(2000);
+    const running = d.start();
+    await until('the first commits', async () => (await d.committed()).some((offset) => offset > 0), 20_000);
+    await lab.pause();
+    running.kill('SIGTERM');
+    await until('the drain', () => running.stderr().includes('SIGTERM'));
+    running.kill('SIGTERM');
+    const { code } = await running.ended;
+    expect(code).toBe(143);
+  } finally {
+    await lab.resume();
+    await d.close();
+  }
+});

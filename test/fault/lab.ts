@@ -4,7 +4,12 @@ import { freePort } from '../support/ports.ts';
 import { openProxy } from './proxy.ts';
 import type { Lab } from './scenarios.ts';
 
+/** Of a network that documentation may use and nobody routes (RFC 5737). */
+export const BEYOND_LOOPBACK = '192.0.2.1:9092';
+
 export interface OpenLab extends Lab {
+  /** A listener on loopback that sends its clients to `BEYOND_LOOPBACK`. */
+  readonly beyond: string;
   close(): Promise<void>;
 }
 
@@ -14,6 +19,7 @@ export async function openLab(): Promise<OpenLab> {
     listeners: [
       { name: 'ONE', advertised: `127.0.0.1:${ports[0]}` },
       { name: 'TWO', advertised: `127.0.0.1:${ports[1]}` },
+      { name: 'BEYOND', advertised: BEYOND_LOOPBACK },
     ],
   });
   const target = (name: string) => Number(broker.listeners[name]!.split(':').at(-1));
@@ -23,6 +29,7 @@ export async function openLab(): Promise<OpenLab> {
   ] as const;
   return {
     brokers: broker.brokers,
+    beyond: broker.listeners['BEYOND']!,
     proxies,
     pause: broker.pause,
     resume: broker.resume,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { EXIT } from '../../src/cli/exit.ts';
 import { generateKeySet } from '../../src/seal/index.ts';
-import type { Ran } from '../support/built.ts';
+import { type Ran, until } from '../support/built.ts';
 import { type Deployment, type DeploymentOptions, deploy } from '../support/deployment.ts';
 import { readAll, readTopics } from '../support/java.ts';
 import { sharedBroker } from '../support/shared.ts';
@@ -165,10 +165,14 @@ describe('a gap by retention', () => {
     await d.produce(10);
     expect((await d.start(['--until-end']).ended).code).toBe(0);
     await d.produce(10, { from: 10 });
-    await d.admin.deleteTopicRecords({
-      topic: d.topics.source,
-      partitions: [{ partition: 0, offset: '15' }],
-    });
+    const partitions = [{ partition: 0, offset: '15' }];
+    const remove = () => d.admin.deleteTopicRecords({ topic: d.topics.source, partitions });
+    await until('the records removed', () =>
+      remove().then(
+        () => true,
+        () => false,
+      ),
+    );
     await halted([], 'kafka.gap', [/\b10\b/, /\b15\b/, '--accept-gap']);
     expect(await d.committed()).toEqual([10]);
     const again = await d.start(['--until-end', '--accept-gap']).ended;
