@@ -2,7 +2,7 @@ import { ConfigError, type Mistake } from '../errors.ts';
 import { checkPolicy, formatPath, QUARANTINE, type Warning } from '../policy/index.ts';
 import { type Loaded, loadPolicy } from '../stages.ts';
 import { EXIT } from './exit.ts';
-import { type KeyReport, reportKeys } from './key-report.ts';
+import { type KeyReport, printable, reportKeys } from './key-report.ts';
 import { type Cli, print } from './program.ts';
 import { table } from './render.ts';
 
@@ -84,7 +84,7 @@ function render(file: string, { ok, digest, mistakes, keys, warnings }: Report):
   );
   if (keys.length > 0) blocks.push(table(keys.map(keyRow)));
   for (const { audience, refused } of keys) {
-    for (const reason of refused) blocks.push(`${audience}: not used: ${reason}\n`);
+    for (const reason of refused) blocks.push(`${audience}: not used: ${printable(reason)}\n`);
   }
   if (warnings.length > 0) {
     blocks.push(`\n${warnings.map(({ path, message }) => `warning: ${path}: ${message}\n`).join('')}`);
@@ -97,7 +97,7 @@ function render(file: string, { ok, digest, mistakes, keys, warnings }: Report):
 }
 
 function keyRow({ audience, chosen, problem }: KeyReport): string[] {
-  if (chosen === undefined) return [audience, 'no key', problem ?? ''];
+  if (chosen === undefined) return [audience, 'no key', printable(problem ?? '')];
   const { alg, kid = '-', thumbprint } = chosen;
-  return [audience, alg, `kid ${kid}`, kid === thumbprint ? '' : `thumbprint ${thumbprint}`];
+  return [audience, alg, `kid ${printable(kid)}`, kid === thumbprint ? '' : `thumbprint ${thumbprint}`];
 }

@@ -38,3 +38,11 @@ async function reportOne(source: KeySource): Promise<KeyReport> {
     return { ...found, problem: asClaimsealError(thrown).message };
   }
 }
+
+/** Text of somebody else's key file for a terminal: what would move its cursor or hide text is spelled out. */
+export function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
+}

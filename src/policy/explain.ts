@@ -1,6 +1,5 @@
 /** What a policy amounts to: who reads which claim, when and why. For people, and for programs that compare. */
 import type { AudienceConfig, Config, GrantConfig } from './document.ts';
-import { formatPath } from './mistakes.ts';
 import { covers, formatPointer, type Pointer } from './pointer.ts';
 import type { Scalar, Test } from './values.ts';
 
@@ -12,7 +11,6 @@ export interface ExplainedAudience {
   readonly topic: string;
   /** `none`: it reads the clear members only. */
   readonly keys: 'sealed' | 'none';
-  readonly layout: 'envelope' | null;
   /** What the policy states; null where the key decides, or nothing is sealed. */
   readonly alg: string | null;
   readonly enc: string | null;
@@ -22,13 +20,11 @@ export interface ExplainedAudience {
 
 export interface ExplainedReader {
   readonly audience: string;
-  /** `sealed` where at least one grant gives it, in events that meet the conditions of one of `grants`. */
-  readonly access: 'sealed' | 'clear' | 'none';
+  readonly how: 'sealed' | 'clear';
+  /** Why: any one of these grants does, in events that meet its conditions. Empty for what is in clear. */
   readonly grants: readonly {
-    /** Which of the policy's grants. */
+    /** Which of the policy's grants, counted from 0. */
     readonly index: number;
-    /** The claim of that grant that covers the row's. */
-    readonly claim: string;
     /** All must hold; null for every event. */
     readonly when: Conditions | null;
   }[];
@@ -38,59 +34,60 @@ export interface ExplainedClaim {
   readonly pointer: string;
   /** Named by a grant, hence in clear for nobody. */
   readonly designated: boolean;
-  /** Where the document names it: `clear[0]`, `grants[1].claims[0]`. */
-  readonly named: readonly string[];
-  /** Every audience of the policy, in its order. */
+  /** Those who may read it, in the policy's order. */
   readonly readers: readonly ExplainedReader[];
 }
 
 /** The disclosure matrix. */
 export interface Explanation {
-  readonly audiences: readonly ExplainedAudience[];
-  readonly claims: readonly ExplainedClaim[];
   /** What becomes of a member that no row covers. */
   readonly unlisted: Config['unlisted'];
   /** What becomes of an event that no grant matches. */
   readonly unmatched: Config['unmatched'];
+  readonly audiences: readonly ExplainedAudience[];
+  readonly claims: readonly ExplainedClaim[];
 }
 
 /**
  * The disclosure matrix of a policy: one row for each pointer that it names, clear members first. A value may be
- * read by an audience exactly when some row covers it and lets the audience read it.
+ * read by an audience exactly when some row covers it and names the audience as a reader.
  */
-export function explainPolicy(config: Config): Explanation {
-  const audiences = Object.entries(config.audiences);
-  const rows = new Map<string, { pointer: Pointer; designated: boolean; named: string[] }>();
-  const name = (pointer: Pointer, designated: boolean, place: string) => {
-    const text = formatPointer(pointer);
-    const row = rows.get(text) ?? { pointer, designated, named: [] };
-    rows.set(text, row);
-    row.named.push(place);
-  };
-  for (const [i, pointer] of config.clear.entries()) name(pointer, false, formatPath(['clear', i]));
-  for (const [g, { claims }] of config.grants.entries()) {
-    for (const [c, pointer] of claims.entries()) name(pointer, true, formatPath(['grants', g, 'claims', c]));
-  }
+export function explainPolicy({ audiences, clear, grants, unlisted, unmatched }: Config): Explanation {
+  const everybody = Object.keys(audiences).map(
+    (audience): ExplainedReader => ({ audience, how: 'clear', grants: [] }),
+  );
+  const designated = once(grants.flatMap(({ claims }) => claims));
   return {
-    audiences: audiences.map(([name, audience]) => explainAudience(name, audience)),
-    claims: [...rows].map(([text, { pointer, designated, named }]) => ({
-      pointer: text,
-      designated,
-      named,
-      readers: audiences.map(([audience]): ExplainedReader => {
-        if (!designated) return { audience, access: 'clear', grants: [] };
-        const grants = config.grants.flatMap((grant, index) => {
-          const claim = grant.to.includes(audience)
-            ? grant.claims.find((c) => covers(c, pointer))
-            : undefined;
-          return claim === undefined ? [] : [{ index, claim: formatPointer(claim), when: whenOf(grant) }];
-        });
-        return { audience, access: grants.length > 0 ? 'sealed' : 'none', grants };
-      }),
-    })),
-    unlisted: config.unlisted,
-    unmatched: config.unmatched,
+    unlisted,
+    unmatched,
+    audiences: Object.entries(audiences).map(([name, audience]) => explainAudience(name, audience)),
+    claims: [
+      ...once(clear).map((pointer) => ({
+        pointer: formatPointer(pointer),
+        designated: false,
+        readers: everybody,
+      })),
+      ...designated.map((pointer) => ({
+        pointer: formatPointer(pointer),
+        designated: true,
+        readers: Object.keys(audiences).flatMap((audience) => readerOf(audience, pointer, grants)),
+      })),
+    ],
   };
+}
+
+/** Each pointer the first time it is named, however it is written. */
+function once(pointers: readonly Pointer[]): Pointer[] {
+  return [...new Map(pointers.map((pointer) => [formatPointer(pointer), pointer])).values()];
+}
+
+function readerOf(audience: string, pointer: Pointer, grants: readonly GrantConfig[]): ExplainedReader[] {
+  const why = grants.flatMap((grant, index) =>
+    grant.to.includes(audience) && grant.claims.some((claim) => covers(claim, pointer))
+      ? [{ index, when: whenOf(grant) }]
+      : [],
+  );
+  return why.length === 0 ? [] : [{ audience, how: 'sealed', grants: why }];
 }
 
 function explainAudience(
@@ -98,8 +95,8 @@ function explainAudience(
   { topic, keys, alg, enc, symmetric }: AudienceConfig,
 ): ExplainedAudience {
   return keys === 'none'
-    ? { name, topic, keys: 'none', layout: null, alg: null, enc: null, symmetric: false }
-    : { name, topic, keys: 'sealed', layout: 'envelope', alg: alg ?? null, enc, symmetric };
+    ? { name, topic, keys: 'none', alg: null, enc: null, symmetric: false }
+    : { name, topic, keys: 'sealed', alg: alg ?? null, enc, symmetric };
 }
 
 function whenOf({ when }: GrantConfig): Conditions | null {

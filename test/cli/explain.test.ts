@@ -35,7 +35,7 @@ describe('explain', () => {
   test('the matrix, conditions, keys; an audience without a key is told and does not hide it', async () => {
     const { code, stdout, stderr } = await claimseal(['explain', '--config', file]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/^\/id +clear +clear +clear +clear\[0\]$/m);
+    expect(stdout).toMatch(/^\/id +clear +clear +clear +clear$/m);
     expect(stdout).toMatch(/^\/email +reads \[1\] +- +- +grants\[0\]$/m);
     expect(stdout).toMatch(/^\/roles +- +reads +- +grants\[1\]$/m);
     expect(stdout).toContain('[1] /type = "user.*"');
@@ -46,29 +46,47 @@ describe('explain', () => {
   test('as JSON, for a program that compares', async () => {
     const { code, stdout } = await claimseal(['explain', '--config', file, '--json']);
     expect(code).toBe(0);
-    const { audiences, claims, digest } = JSON.parse(stdout);
-    expect(digest).toMatch(/^[\w-]{43}$/);
-    expect(audiences).toMatchObject([
+    const answer = JSON.parse(stdout);
+    expect(Object.keys(answer)).toEqual(['digest', 'unlisted', 'unmatched', 'audiences', 'claims']);
+    expect(answer).toMatchObject({
+      digest: expect.stringMatching(/^[\w-]{43}$/),
+      unlisted: 'drop',
+      unmatched: 'drop',
+    });
+    const none = { alg: null, kid: null, thumbprint: null, symmetric: false };
+    expect(answer.audiences).toEqual([
       {
         name: 'payroll',
+        topic: 't-payroll',
         keys: 'sealed',
         alg: 'RSA-OAEP-256',
         enc: 'A256GCM',
         kid: 'payroll-1',
+        thumbprint: expect.stringMatching(/^[\w-]{43}$/),
         symmetric: false,
       },
-      { name: 'siem', kid: null, thumbprint: null, problem: expect.stringContaining('siem.json') },
-      { name: 'router', keys: 'none' },
+      { name: 'siem', topic: 't-siem', keys: 'sealed', enc: 'A256GCM', ...none },
+      { name: 'router', topic: 'router', keys: 'none', enc: null, ...none },
     ]);
-    expect(claims[2]).toMatchObject({
-      pointer: '/email',
-      designated: true,
-      readers: [
-        { audience: 'payroll', access: 'sealed', grants: [{ index: 0, when: { '/type': 'user.*' } }] },
-        { audience: 'siem', access: 'none', grants: [] },
-        { audience: 'router', access: 'none', grants: [] },
-      ],
-    });
+    expect(answer.claims).toEqual([
+      ...['/id', '/type'].map((pointer) => ({
+        pointer,
+        designated: false,
+        readers: ['payroll', 'siem', 'router'].map((audience) => ({ audience, how: 'clear', grants: [] })),
+      })),
+      {
+        pointer: '/email',
+        designated: true,
+        readers: [
+          { audience: 'payroll', how: 'sealed', grants: [{ index: 0, when: { '/type': 'user.*' } }] },
+        ],
+      },
+      {
+        pointer: '/roles',
+        designated: true,
+        readers: [{ audience: 'siem', how: 'sealed', grants: [{ index: 1, when: null }] }],
+      },
+    ]);
   });
 
   test('many audiences are listed below each claim, since columns would be too wide', async () => {
