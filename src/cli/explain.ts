@@ -100,7 +100,10 @@ const UNLISTED = {
   reject: 'their event goes to the quarantine',
   clear: 'in clear for everybody',
 } as const;
-const UNMATCHED = { drop: 'dropped', quarantine: 'go to the quarantine' } as const;
+const UNMATCHED = {
+  drop: 'dropped, but for audiences without keys',
+  quarantine: 'go to the quarantine',
+} as const;
 
 /** Conditions by their text: they are too long to stand in a cell, and many claims share one. */
 function numberConditions(claims: readonly ExplainedClaim[]): ReadonlyMap<string, number> {

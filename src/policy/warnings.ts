@@ -1,7 +1,7 @@
 /** What is allowed, and yet worth a second look before it goes live. */
 import type { Config, GrantConfig } from './document.ts';
 import { formatPath, type Path } from './mistakes.ts';
-import { covers } from './pointer.ts';
+import { covers, type Pointer, WILDCARD } from './pointer.ts';
 import { isLoopback } from './rules.ts';
 
 export interface Warning {
@@ -34,6 +34,7 @@ export function checkPolicy(config: Config): readonly Warning[] {
       warn(['audiences', name], 'no grant names it, so it gets no event: only tombstones reach its topic');
     }
   }
+  warnAboutClear(config.clear, warn);
   warnAboutGrants(grants, warn);
   if (config.unlisted === 'clear') {
     warn(['unlisted'], 'a member that a producer adds is in clear for everybody until somebody grants it');
@@ -53,22 +54,57 @@ export function checkPolicy(config: Config): readonly Warning[] {
   return warnings;
 }
 
-function warnAboutGrants(grants: readonly GrantConfig[], warn: (path: Path, message: string) => void): void {
-  if (grants.length === 0) warn(['grants'], 'there are none: nothing is sealed for anybody');
-  for (const [g, grant] of grants.entries()) {
-    // Of two that say the same the later one is the idle one.
-    const by = grants.findIndex(
-      (other, o) => o !== g && says(other, grant) && !(o > g && says(grant, other)),
+/** `clear` is a promise about members that are known: where it is open-ended, a producer adds to it. */
+function warnAboutClear(clear: readonly Pointer[], warn: (path: Path, message: string) => void): void {
+  for (const [c, pointer] of clear.entries()) {
+    if (pointer.length === 0 || pointer.at(-1) === WILDCARD) {
+      const where = pointer.length === 0 ? 'anywhere' : 'here';
+      warn(['clear', c], `whatever a producer adds ${where} is in clear for everybody`);
+    }
+    const by = clear.findIndex(
+      (other, o) => o !== c && covers(other, pointer) && !(o > c && same(other, pointer)),
     );
-    if (by !== -1) warn(['grants', g], `adds nothing to ${formatPath(['grants', by])}`);
+    if (by !== -1) warn(['clear', c], `adds nothing to ${formatPath(['clear', by])}`);
   }
 }
 
-/** Whether everything that `inner` gives, `outer` gives too. */
-function says(outer: GrantConfig, inner: GrantConfig): boolean {
-  return (
-    (outer.when === undefined || JSON.stringify(outer.when) === JSON.stringify(inner.when)) &&
-    inner.to.every((name) => outer.to.includes(name)) &&
-    inner.claims.every((claim) => outer.claims.some((other) => covers(other, claim)))
+const same = (a: Pointer, b: Pointer) => covers(a, b) && covers(b, a);
+
+function warnAboutGrants(grants: readonly GrantConfig[], warn: (path: Path, message: string) => void): void {
+  if (grants.length === 0) warn(['grants'], 'there are none: nothing is sealed for anybody');
+  // From the last to the first, so that of two that say the same the later one is the idle one.
+  const needed = new Set(grants.keys());
+  const idle = new Map<number, readonly number[]>();
+  for (const g of [...grants.keys()].reverse()) {
+    const by = givenBy(g, grants, needed);
+    if (by === undefined) continue;
+    needed.delete(g);
+    idle.set(g, by);
+  }
+  for (const [g, by] of [...idle].reverse()) {
+    warn(['grants', g], `adds nothing to ${by.map((other) => formatPath(['grants', other])).join(' and ')}`);
+  }
+}
+
+/** Which others give everything that a grant gives, whenever it does; undefined where it gives something more. */
+function givenBy(
+  g: number,
+  grants: readonly GrantConfig[],
+  among: ReadonlySet<number>,
+): number[] | undefined {
+  const grant = grants[g]!;
+  const others = [...among].filter((o) => o !== g && holdsWith(grants[o]!, grant));
+  const found = grant.to.flatMap((name) =>
+    grant.claims.map((claim) =>
+      others.find((o) => grants[o]!.to.includes(name) && grants[o]!.claims.some((c) => covers(c, claim))),
+    ),
   );
+  const by = found.filter((other) => other !== undefined);
+  return by.length < found.length ? undefined : [...new Set(by)].sort((a, b) => a - b);
+}
+
+/** Whether `outer` matches wherever `inner` does: it asks nothing that `inner` does not ask too. */
+function holdsWith({ when: outer = [] }: GrantConfig, { when: inner = [] }: GrantConfig): boolean {
+  const asked = new Set(inner.map((test) => JSON.stringify(test)));
+  return outer.every((test) => asked.has(JSON.stringify(test)));
 }

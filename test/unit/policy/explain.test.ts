@@ -94,6 +94,31 @@ describe('warnings', () => {
     ]);
     expect(paths({ quarantine, grants: grants.slice(1, 3) })).toEqual(['grants[1]', 'audiences']);
   });
+  test('a grant is idle where others together give the same, and is not where they ask more', () => {
+    const grants = (when: object, otherwise: object) => [
+      { claims: ['/a'], to: ['payroll', 'siem'], when: otherwise },
+      { claims: ['/b'], to: ['siem'] },
+      { claims: ['/a/x', '/b'], to: ['siem'], when },
+    ];
+    const idle = (when: object, otherwise: object) =>
+      checkPolicy(configOf({ quarantine, grants: grants(when, otherwise) })).filter(
+        ({ path }) => path === 'grants[2]',
+      );
+    expect(idle({ '/id': 'x', '/type': 't' }, { '/type': 't' })).toEqual([
+      { path: 'grants[2]', message: 'adds nothing to grants[0] and grants[1]' },
+    ]);
+    expect(idle({ '/type': 't' }, { '/id': 'x', '/type': 't' })).toEqual([]);
+    expect(idle({ '/type': 't' }, { '/type': 'u' })).toEqual([]);
+  });
+  test('what is open-ended in clear, and what is there twice', () => {
+    const clear = (...more: string[]) =>
+      paths({ quarantine, clear: ['/id', ...more], grants: [{ claims: ['/x'], to: ['payroll', 'siem'] }] });
+    expect(clear('/type', '/time')).toEqual(['audiences']);
+    expect(clear('/meta/*')).toEqual(['clear[1]', 'audiences']);
+    expect(clear('/meta', '/meta/a', '/id')).toEqual(['clear[2]', 'clear[3]', 'audiences']);
+    const all = { clear: ['/id', ''], audiences: { r: { keys: 'none', topic: 'r' } }, grants: [] };
+    expect(paths({ quarantine, ...all })).toEqual(['clear[0]', 'clear[1]', 'grants']);
+  });
 });
 
 describe('the declaration as schema and reference', () => {
