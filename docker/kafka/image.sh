@@ -44,6 +44,9 @@ find "$root/bin/sh" "$root/opt/java" -type f \( -perm -u+x -o -name '*.so' \) -e
     case $library in "$root"/*) continue ;; esac
     install -D -m 755 "$(readlink -f "$library")" "$root$library"
   done
+# The native library of zstd lies in a jar, where ldd does not look: it names a part of the C library.
+beside=$(dirname "$(find "$root" -name libc.so.6 -print -quit)")
+install -m 755 "${beside#"$root"}/libpthread.so.0" "$beside/"
 # Names are resolved by files alone: the module for them is part of the C library.
 echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
 echo 'root:x:0:' >"$root/etc/group"
