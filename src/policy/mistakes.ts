@@ -101,13 +101,24 @@ const list = (values: readonly unknown[]) =>
     .join(', ')
     .replace(/, ([^,]*)$/, ' or $1');
 
-/** Hints for what somebody may well write and must not. */
+/** Hints for what somebody may well write and must not, members and values alike. */
 const UNWELCOME: ReadonlyMap<string, string> = new Map(
   Object.entries({
     rejectUnauthorized: 'verification cannot be switched off: name the CA in ca',
     RSA1_5: 'refused: open to padding oracles; RSA-OAEP-256 is the one for RSA',
     'RSA-OAEP': 'refused: it uses SHA-1; RSA-OAEP-256 does not',
     dir: 'refused for sealing: no process can watch the bound on its key',
+    each: 'not in this version: write each reader as an audience, with keys and a topic of its own',
+    directory: 'not in this version: write each reader as an audience, with keys and a topic of its own',
+    split: 'not in this version: one record is one event, so its producer has to split it',
+    include: 'not in this version: write one document',
+    sign: 'not in this version: nothing is signed, the origin of an output rests on the ACLs of its topic',
+    layout: 'not in this version: an output is the clear members, and the view as a JWE at sealed',
+    url: 'not in this version: fetch the set into a file, which is read again when it changes',
+    trust: 'not in this version: it goes with url; a file is trusted by who may write it',
+    thumbprints: 'not in this version: it goes with url; a file is trusted by who may write it',
+    avro: 'not in this version: events are JSON objects',
+    jwt: 'not in this version: events are JSON objects',
   }),
 );
 
