@@ -3,7 +3,7 @@
  * retries stated, kafkajs's own log off (its lines may quote messages; what happens is told by notices).
  */
 import { readFile } from 'node:fs/promises';
-import { connect, isIP } from 'node:net';
+import { connect, isIP, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Admin, Kafka, KafkaConfig, SASLOptions } from 'kafkajs';
 import { ClaimsealError } from '../errors.ts';
@@ -75,11 +75,13 @@ export async function createClients(
     retry: { retries: 5, initialRetryTime: 100, maxRetryTime: 3_000, restartOnFailure: async () => false },
     logLevel: logLevel.NOTHING,
     socketFactory: ({ host, port, ssl, onConnect }) => {
-      if (ssl === undefined && !settings.allowPlaintext && !isLoopback(host)) {
-        refused(plaintextRefused(`${host}:${port}`));
-        const socket = connect({ host: '127.0.0.1', port: 1 });
-        socket.destroy();
-        return socket;
+      // kafkajs says null where its types say undefined.
+      if (!ssl && !settings.allowPlaintext && !isLoopback(host)) {
+        const error = plaintextRefused(`${host}:${port}`);
+        refused(error);
+        const never = new Socket();
+        setImmediate(() => never.destroy(error));
+        return never;
       }
       const socket = ssl
         ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)

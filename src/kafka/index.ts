@@ -53,9 +53,13 @@ export async function openKafka(options: KafkaOptions): Promise<KafkaEnds> {
     if (beyond !== undefined) throw plaintextRefused(beyond);
   }
   let source: KafkaSource | undefined;
-  let refusal: ClaimsealError | undefined;
+  let refuse = (_error: ClaimsealError) => {};
+  const refusal = new Promise<never>((_, reject) => {
+    refuse = reject;
+  });
+  refusal.catch(() => {}); // once it runs, the source tells
   const clients = await createClients(settings, (error) => {
-    refusal ??= error;
+    refuse(error);
     source?.halt(error);
   });
   const offsets = createOffsets(clients, groupId);
@@ -70,7 +74,7 @@ export async function openKafka(options: KafkaOptions): Promise<KafkaEnds> {
   try {
     for (let attempt = 0; ; ) {
       try {
-        const { topology, ends, committed } = await prepare();
+        const { topology, ends, committed } = await Promise.race([prepare(), refusal]);
         source = new KafkaSource({ settings, groupId, clients, topology, offsets, ends, acceptGap, observe });
         let total: number | undefined;
         if (ends && committed) {
@@ -84,7 +88,7 @@ export async function openKafka(options: KafkaOptions): Promise<KafkaEnds> {
           close: clients.close,
         };
       } catch (thrown) {
-        const error = refusal ?? asClaimsealError(thrown);
+        const error = asClaimsealError(thrown);
         if (error.disposition !== 'retry' || signal.aborted) throw error;
         const delayMs = Math.min(START_MAX_DELAY_MS, START_DELAY_MS * 2 ** attempt);
         attempt += 1;

@@ -210,13 +210,14 @@ export function kills(
   return scenario(lab, { events, delivery, partitions: 4 }, async (d) => {
     const running = [instance(lab, d, 0), instance(lab, d, 1)];
     // Events arrive all the while, so that there is always a transaction to kill in.
+    const step = Math.ceil(events / 1000);
     let sent = 0;
     let over = false;
     const feed = until(
       'the feed to end',
       async () => {
-        await d.produce(200, { from: events + sent });
-        sent += 200;
+        await d.produce(step, { from: events + sent });
+        sent += step;
         return over;
       },
       3_600_000,
