@@ -16,6 +16,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/{integration,fault,interop}/**/*.test.ts'],
           globalSetup: ['test/support/setup.ts'],
+          runner: 'test/support/runner.ts',
           fileParallelism: false,
           testTimeout: 30_000,
           hookTimeout: 120_000,

@@ -142,21 +142,16 @@ describe.skipIf(!(await canStartBroker()))('a broker of its own', () => {
       const quick = { requestTimeout: 1000, connectionTimeout: 1000, enforceRequestTimeout: true };
       const list = (address: string) =>
         withAdmin(client({ brokers: [address], ...quick }), (admin) => admin.listTopics());
+      const listed = (address: string) => list(address).catch((): string[] => []);
       expect(await list(own.listeners['EXTRA']!)).toContain(topic);
 
       await own.pause();
       await expect(list(own.brokers[0]!)).rejects.toThrow();
       await own.resume();
-      await until('it answers again', async () =>
-        (await list(own.brokers[0]!).catch(() => [])).includes(topic),
-      );
+      await until('it answers again', async () => (await listed(own.brokers[0]!)).includes(topic));
 
       await own.restart();
-      await until(
-        'it is back',
-        async () => (await list(own.brokers[0]!).catch(() => [])).includes(topic),
-        20_000,
-      );
+      await until('it is back', async () => (await listed(own.brokers[0]!)).includes(topic), 20_000);
       expect(keysOf(await readAll(own.brokers, topic))).toEqual(expectedKeys(sent));
     } finally {
       await own.stop();
