@@ -55,7 +55,7 @@ export async function loadConfig(
 
 async function readText(file: string): Promise<string> {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
+    return await readUtf8(file);
   } catch (cause) {
     throw new ClaimsealError('config.unreadable', `cannot read ${file}: ${reasonOf(cause)}`, {
       place: { file },
@@ -63,6 +63,11 @@ async function readText(file: string): Promise<string> {
       cause,
     });
   }
+}
+
+/** What is no UTF-8 is refused: replaced characters would make one secret of many. */
+async function readUtf8(file: string): Promise<string> {
+  return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
 }
 
 /** An error's code such as ENOENT; a message of the file system would repeat the path. */
@@ -201,11 +206,13 @@ async function readSecrets(document: unknown, baseDir: string, mistakes: Mistake
     const file = memberOf(memberOf(parent, name), 'file');
     if (typeof file !== 'string' || Object.keys(memberOf(parent, name) as object).length !== 1) continue;
     try {
-      const text = await readFile(resolve(baseDir, file), 'utf8');
-      (parent as Record<string, unknown>)[name] = text.replace(/\r?\n$/, '');
+      (parent as Record<string, unknown>)[name] = (await readUtf8(resolve(baseDir, file))).replace(
+        /\r?\n$/,
+        '',
+      );
     } catch (cause) {
       const path = formatPath([...place, 'file']);
-      mistakes.push({ path, expected: 'a readable file', got: reasonOf(cause) });
+      mistakes.push({ path, expected: 'a readable file of text', got: reasonOf(cause) });
     }
   }
 }

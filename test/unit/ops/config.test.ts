@@ -133,10 +133,14 @@ describe('environment and secret files', () => {
       '${TOPIC} is sixteen',
     ));
 
-  test('a secret file is read, its last newline cut off; one that is missing is named', async () => {
+  test('a secret file is read, its last newline cut off; one that is missing or no text is named', async () => {
     writeFileSync(join(directory, 'secret'), 'sixteen bytes of it\n');
     const file = (name: string) => GOOD.replace('{ key: drop }', `{ key: hmac, secret: { file: ${name} } }`);
     expect((await load(file('secret'))).config.record.secret).toBe('sixteen bytes of it');
     expect(await mistakes(file('none'))).toMatchObject([{ path: 'record.secret.file', got: 'ENOENT' }]);
+    writeFileSync(join(directory, 'bytes'), Buffer.alloc(32, 0x9c));
+    expect(await mistakes(file('bytes'))).toMatchObject([
+      { path: 'record.secret.file', got: 'it is not UTF-8' },
+    ]);
   });
 });
