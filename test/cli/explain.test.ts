@@ -99,6 +99,25 @@ describe('explain', () => {
     expect(stdout).toContain('/roles  (grants[1])\n  siem reads\n\n');
   });
 
+  test('fits 100 columns, and a kid cannot move the cursor', async () => {
+    const long = join(directory, 'long.yaml');
+    const wide = Array.from({ length: 12 }, (_, n) => `"user.department-${n}.*"`);
+    writeFileSync(
+      long,
+      policy(`  siem: { keys: { file: evil.json }, topic: ${'t'.repeat(60)} }`, '[siem]').replace(
+        '"user.*"',
+        `[${wide}]`,
+      ),
+    );
+    const evil = generateKeySet({ kty: 'EC', kid: 'red\u001b[31m\nsiem: fine' }).public!;
+    writeFileSync(join(directory, 'evil.json'), evil);
+    const { code, stdout } = await claimseal(['explain', '--config', long]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('kid red\\u{1b}[31m\\u{a}siem: fine');
+    expect(stdout).not.toContain('\u001b');
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  });
+
   test('mistakes: exit 2', async () => {
     const bad = join(directory, 'bad.yaml');
     writeFileSync(bad, 'version: 1\n');
