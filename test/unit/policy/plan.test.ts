@@ -61,6 +61,28 @@ describe('views', () => {
     });
   });
 
+  test('a gap in an array is {} for an object and null for anything else, in view and clear part alike', () => {
+    const text = '{"id":"1","type":"t","l":[{"s":1,"n":2},[3],"x",{"n":4}]}';
+    const shape = { grants: [{ claims: ['/l'], to: ['siem'] }] };
+    expect(decide(shape, text)).toMatchObject({ clear: '{"id":"1","type":"t"}', views: { siem: text } });
+    expect(decide({ clear: ['/id', '/type', '/l/*/n'], ...grant(['/x']) }, text).clear).toBe(
+      '{"id":"1","type":"t","l":[{"n":2},null,null,{"n":4}]}',
+    );
+  });
+
+  test('an audience reads the union of the grants that match, and nothing of the one that does not', () => {
+    const grants = [
+      { claims: ['/a'], to: ['payroll'] },
+      { claims: ['/b'], to: ['payroll'], when: { '/type': 't' } },
+      { claims: ['/c'], to: ['payroll'], when: { '/type': 'other' } },
+    ];
+    const { clear, views } = decide({ grants, unlisted: 'clear' }, '{"id":"1","type":"t","a":1,"b":2,"c":3}');
+    expect({ clear, views }).toEqual({
+      clear: '{"id":"1","type":"t"}',
+      views: { payroll: '{"id":"1","type":"t","a":1,"b":2}' },
+    });
+  });
+
   test('members named like those of Object are members like any other', () =>
     expect(
       decide(
