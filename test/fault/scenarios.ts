@@ -113,13 +113,13 @@ async function scenario(
     await d.produce(options.events, { size: options.size ?? 0 });
     const check = watchOffsets(d);
     const { running, more = 0 } = await act(d);
-    await d.drained(60_000);
+    await d.drained(60_000 + options.events);
     await stopAll(...running);
     if (options.delivery !== 'at-least-once') await check();
     else await check().catch(() => {});
     await judge(lab, d, options.events + more, options.delivery ?? 'exactly-once');
   } catch (error) {
-    const logs = d.running.map((r) => `-- pid ${r.pid}\n${r.stderr().slice(-3000)}`);
+    const logs = d.running.slice(-2).map((r) => `-- pid ${r.pid}\n${r.stderr().slice(-1500)}`);
     throw new Error(`${(error as Error).message}\n${logs.join('\n')}`, { cause: error });
   } finally {
     await d.close();
@@ -210,7 +210,7 @@ export function kills(
   return scenario(lab, { events, delivery, partitions: 4 }, async (d) => {
     const running = [instance(lab, d, 0), instance(lab, d, 1)];
     // Events arrive all the while, so that there is always a transaction to kill in.
-    const step = Math.ceil(events / 1000);
+    const step = Math.ceil(events / 10_000);
     let sent = 0;
     let over = false;
     const feed = until(

@@ -12,16 +12,13 @@ import (
 
 // open takes a record's value and returns the audience's view as JSON, or an error where anything is off.
 func open(value string, keys jwk.Set, audience string) ([]byte, error) {
-	parse := func(text string) (object map[string]any) {
-		decoder := json.NewDecoder(strings.NewReader(text))
-		decoder.UseNumber() // an id may be larger than a float64 holds
-		_ = decoder.Decode(&object)
-		return object
-	}
-	clear := parse(value)
+	// UseNumber: an id may be larger than a float64 holds
+	parse := func(d *json.Decoder) (object map[string]any) { d.UseNumber(); _ = d.Decode(&object); return }
+	clear := parse(json.NewDecoder(strings.NewReader(value)))
 	sealed, _ := clear["sealed"].(string)
 	text, _ := base64.RawURLEncoding.DecodeString(strings.Split(sealed, ".")[0])
-	header, id := parse(string(text)), []any{clear["source"], clear["id"]} // what the policy names as `source.id`
+	header := parse(json.NewDecoder(strings.NewReader(string(text))))
+	id := []any{clear["source"], clear["id"]} // what the policy names as `source.id`
 	if !slices.Contains([]any{"ECDH-ES+A256KW", "RSA-OAEP-256", "A256KW"}, header["alg"]) ||
 		!slices.Contains([]any{"A256GCM", "A128GCM"}, header["enc"]) || header["zip"] != nil || header["crit"] != nil ||
 		header["typ"] != "claimseal-view+jwe" || header["aud"] != audience || !reflect.DeepEqual(header["evt"], id) {
