@@ -172,6 +172,9 @@ function newPair(kind: Kind): { readonly publicKey: KeyObject; readonly privateK
 /** The default initial value of RFC 3394 section 2.2.3.1. */
 const WRAP_IV = Buffer.alloc(8, 0xa6);
 
+/** Two blocks of key and the integrity check, 64 bits each. */
+const MIN_WRAPPED_BYTES = 24;
+
 /** AES Key Wrap (RFC 3394) of a content key. */
 export function wrapKey(kek: KeyObject | Buffer, contentKey: Buffer): Buffer {
   const cipher = createCipheriv(`aes${bitsOf(kek)}-wrap`, kek, WRAP_IV);
@@ -183,6 +186,8 @@ export function wrapKey(kek: KeyObject | Buffer, contentKey: Buffer): Buffer {
 
 /** Throws when the integrity check of RFC 3394 section 2.2.3 fails. */
 export function unwrapKey(kek: KeyObject | Buffer, encryptedKey: Buffer): Buffer {
+  // OpenSSL unwraps nothing to nothing, without a check
+  if (encryptedKey.length < MIN_WRAPPED_BYTES) throw new Error('too short');
   const decipher = createDecipheriv(`aes${bitsOf(kek)}-wrap`, kek, WRAP_IV);
   const contentKey = decipher.update(encryptedKey);
   decipher.final();
