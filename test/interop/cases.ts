@@ -337,6 +337,12 @@ async function inJson(name: KeyName, clear: object, plaintext: Buffer): Promise<
   return JSON.stringify({ ...clear, sealed: found + JSON.stringify(flattened).slice(1) });
 }
 
+/** Values for a topic, and what their reader makes of them. */
+export async function sealedFor(audience: string, ids: readonly string[]) {
+  const views = ids.map((id) => event(JSON.stringify(id), '{"email":"ada@corp.example"}'));
+  return { views, values: await seal(views, { key: pairs['P-256'], audience }) };
+}
+
 /** All of them, in an order that a reader's answer can be compared with. */
 export async function allCases(): Promise<readonly Case[]> {
   return [...(await opening()), ...(await moved()), ...(await forged())];

@@ -2,14 +2,15 @@
 // kafkajs is not a faithful read_committed reader: it can hand out records of aborted transactions
 // (see the limits in README.md). Where that matters, read with the Java client.
 import { readFileSync } from 'node:fs';
-import { Kafka } from 'kafkajs';
+import { Kafka, logLevel } from 'kafkajs';
 import { open } from './open.mjs';
 
 const [brokers, topic, keysFile, audience] = process.argv.slice(2);
 const { keys } = JSON.parse(readFileSync(keysFile, 'utf8'));
-const kafka = new Kafka({ clientId: `${audience}-reader`, brokers: brokers.split(',') });
+const clientId = `${audience}-reader`;
+const kafka = new Kafka({ clientId, brokers: brokers.split(','), logLevel: logLevel.WARN });
 // `false` asks for isolation.level=read_committed
-const consumer = kafka.consumer({ groupId: `${audience}-reader`, readUncommitted: false });
+const consumer = kafka.consumer({ groupId: clientId, readUncommitted: false });
 await consumer.connect();
 await consumer.subscribe({ topics: [topic], fromBeginning: true });
 await consumer.run({
