@@ -83,5 +83,5 @@ function median(figures: readonly number[]): number {
 }
 
 function row(cells: readonly string[]): string {
-  return cells.map((cell, i) => (i === 0 ? cell.padEnd(14) : cell.padStart(11))).join('');
+  return cells.map((cell, i) => (i === 0 ? cell.padEnd(14) : cell.padStart(12))).join('');
 }

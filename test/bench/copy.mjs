@@ -47,6 +47,28 @@ async function producerOf(partition) {
   return producer;
 }
 
+/** The messages of a batch in as few sends as the broker's limit for one record batch allows. */
+function* chunks({ partition, messages }) {
+  let byTopic = new Map(to.map((topic) => [topic, []]));
+  const bytes = new Map();
+  const all = () => [...byTopic].map(([topic, list]) => ({ topic, messages: list }));
+  for (const { offset } of messages) {
+    for (const { topic, message } of outputs[partition][offset]) {
+      byTopic.get(topic).push({ ...message, partition });
+      bytes.set(topic, (bytes.get(topic) ?? 0) + message.value.length + 300);
+    }
+    if (Math.max(...bytes.values()) < 900_000) continue;
+    yield all();
+    byTopic = new Map(to.map((topic) => [topic, []]));
+    bytes.clear();
+  }
+  if (bytes.size > 0) yield all();
+}
+
+consumer.on(consumer.events.CRASH, ({ payload }) => {
+  process.stderr.write(`${payload.error.message}\n`);
+  process.exit(1);
+});
 await consumer.connect();
 await consumer.subscribe({ topic: source, fromBeginning: true });
 let copied = 0;
@@ -55,23 +77,14 @@ await new Promise((done) => {
     autoCommit: !exactlyOnce,
     partitionsConsumedConcurrently: 8,
     eachBatch: async ({ batch }) => {
-      const byTopic = new Map(to.map((topic) => [topic, []]));
-      for (const { offset } of batch.messages) {
-        for (const { topic, message } of outputs[batch.partition][offset]) {
-          byTopic.get(topic).push({ ...message, partition: batch.partition });
-        }
-      }
-      const topicMessages = [...byTopic].map(([topic, messages]) => ({ topic, messages }));
       const producer = await producerOf(batch.partition);
-      if (exactlyOnce) {
-        const transaction = await producer.transaction();
-        await transaction.sendBatch({ topicMessages });
+      const transaction = exactlyOnce ? await producer.transaction() : undefined;
+      for (const topicMessages of chunks(batch)) await (transaction ?? producer).sendBatch({ topicMessages });
+      if (transaction !== undefined) {
         const offset = String(Number(batch.lastOffset()) + 1);
         const topics = [{ topic: source, partitions: [{ partition: batch.partition, offset }] }];
         await transaction.sendOffsets({ consumerGroupId: group, topics });
         await transaction.commit();
-      } else {
-        await producer.sendBatch({ topicMessages });
       }
       copied += batch.messages.length;
       if (copied >= total) done();
