@@ -21,8 +21,10 @@ export {
 export type { Audience, Notice, Observe, Output, SourceRecord } from './event.ts';
 export {
   createEventOpener,
+  createQuarantineOpener,
   type EventOpener,
   type EventOpenerOptions,
+  type QuarantineOpenerOptions,
   type SealedRecord,
 } from './opener.ts';
 export { type Batch, runPipeline, type Sink, type Source, type Stages } from './pipeline.ts';

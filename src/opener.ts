@@ -7,7 +7,7 @@ import { agrees, createJsonCodec, find, without } from './codec/index.ts';
 import { ClaimsealError } from './errors.ts';
 import type { Event, SourceRecord } from './event.ts';
 import type { Codec } from './pipeline.ts';
-import { eventId, parseSubject, type Subject } from './policy/index.ts';
+import { eventId, parseSubject, QUARANTINE, type Subject } from './policy/index.ts';
 import { algorithms, encryptions, openCompact, type PrivateKeySet, parsePrivateJwks } from './seal/index.ts';
 
 export interface EventOpenerOptions {
@@ -61,18 +61,7 @@ export function createEventOpener(options: EventOpenerOptions): EventOpener {
   const { audience, id, issuer, sealedPath = ['sealed'] } = options;
   const { maxBytes, maxDepth } = options.limits ?? LIMITS;
   const { algs = algorithms, encs = encryptions } = options;
-  const keys = parsePrivateJwks(options.keys);
-  if (keys.keys.length === 0) {
-    const reasons = keys.refused.map(({ index, reason }) => `key ${index}: ${reason}`);
-    throw new ClaimsealError(
-      'keys.none',
-      `no key of the set can open: ${reasons.join('; ') || 'it is empty'}`,
-      {
-        place: { audience },
-        remedy: 'give the private JWK Set of this audience (`claimseal keygen` makes a pair)',
-      },
-    );
-  }
+  const keys = privateKeys(options.keys, audience);
   const codec = createJsonCodec({ maxBytes, maxDepth });
   const headerCodec = createJsonCodec(HEADER_LIMITS);
   const subjects = id === 'coordinates' ? id : id.map(toSubject);
@@ -109,6 +98,54 @@ export function createEventOpener(options: EventOpenerOptions): EventOpener {
     if (evt(view) !== header.evt || evt(clear) !== header.evt) throw failed();
     if (!agrees(clear, root, view, view.root)) throw failed();
     return codec.write(view, view.root);
+  };
+  return { open, refused: keys.refused };
+}
+
+/** @throws ClaimsealError `keys.unreadable`, `keys.none` */
+function privateKeys(set: Buffer, audience: string): PrivateKeySet {
+  const keys = parsePrivateJwks(set);
+  if (keys.keys.length > 0) return keys;
+  const reasons = keys.refused.map(({ index, reason }) => `key ${index}: ${reason}`);
+  throw new ClaimsealError(
+    'keys.none',
+    `no key of the set can open: ${reasons.join('; ') || 'it is empty'}`,
+    {
+      place: { audience },
+      remedy: 'give the private JWK Set of this audience (`claimseal keygen` makes a pair)',
+    },
+  );
+}
+
+export interface QuarantineOpenerOptions {
+  /** A JWK Set (RFC 7517) of private keys. */
+  readonly keys: Buffer;
+  /** The only `iss` accepted; any unless given. */
+  readonly issuer?: string;
+}
+
+/**
+ * Makes an opener for quarantined records, whose value is the JWE alone.
+ * @returns what was set aside, as JSON in UTF-8: coordinates, timestamp, key, value and headers in base64, code;
+ *   with the errors of `createEventOpener`
+ */
+export function createQuarantineOpener({ keys: set, issuer }: QuarantineOpenerOptions): EventOpener {
+  const keys = privateKeys(set, QUARANTINE);
+  const codec = createJsonCodec(LIMITS);
+  const headerCodec = createJsonCodec(HEADER_LIMITS);
+  const { maxBytes } = LIMITS;
+  const open = ({ value }: SealedRecord): Buffer => {
+    const jwe = value.toString('latin1');
+    const header = readHeader(headerCodec, jwe);
+    const options = { keys, algs: algorithms, encs: encryptions, maxBytes, aud: QUARANTINE } as const;
+    const { plaintext } = openCompact(jwe, { ...options, typ: 'quarantine' });
+    const kept = orFailed(() => codec.decode(plaintext));
+    const evt = orFailed(() => {
+      const { topic, partition, offset } = JSON.parse(plaintext.toString());
+      return `[${JSON.stringify(topic)},${partition},${offset}]`;
+    });
+    if (evt !== header.evt || (issuer !== undefined && header.iss !== issuer)) throw failed();
+    return codec.write(kept, kept.root);
   };
   return { open, refused: keys.refused };
 }

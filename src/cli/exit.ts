@@ -18,7 +18,7 @@ Exit codes:
   0    done
   1    a negative answer: lines that did not open, events quarantined by seal, mistakes found by check
   2    usage or configuration
-  4    halted: keys, broker, disk, quarantine; nothing was committed past it
+  4    halted, or could not be done: keys, broker, topics, disk, quarantine; nothing was committed past it
   130  a second SIGINT, 143 a second SIGTERM: left at once
   141  whoever read standard output went away`;
 

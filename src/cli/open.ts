@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { asClaimsealError, ClaimsealError } from '../errors.ts';
 import { openStream, parseOutputLine, readLines } from '../files/index.ts';
-import { createEventOpener } from '../opener.ts';
-import { parseSubject } from '../policy/index.ts';
+import { createEventOpener, createQuarantineOpener, type EventOpener } from '../opener.ts';
+import { parseSubject, QUARANTINE } from '../policy/index.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { type Cli, print } from './program.ts';
 import { names } from './run.ts';
@@ -10,7 +10,7 @@ import { names } from './run.ts';
 interface OpenOptions {
   readonly keys: string;
   readonly audience: string;
-  readonly id: readonly string[];
+  readonly id?: readonly string[];
   readonly in: string;
   readonly sealed: string;
   readonly issuer?: string;
@@ -23,7 +23,7 @@ export function addOpen({ program, ends }: Cli): void {
     .description('open what was sealed for one audience')
     .requiredOption('--keys <file>', "the audience's private JWK Set")
     .requiredOption('--audience <name>', 'who this reader is: the only `aud` that opens')
-    .requiredOption('--id <pointers>', 'source.id of the policy: /source,/id, or coordinates', names)
+    .option('--id <pointers>', 'source.id of the policy: /source,/id, or coordinates', names)
     .option('--in <file>', 'output lines of `claimseal seal`, or bare values; - is standard input', '-')
     .option('--sealed <pointer>', 'place of the JWE in a value', '/sealed')
     .option('--issuer <iss>', 'the only `iss` that opens; any unless given')
@@ -34,6 +34,8 @@ export function addOpen({ program, ends }: Cli): void {
 Events come out one a line, as the audience's view. A line that does not open goes to standard error as its number
 (from 1) and a code; then the exit code is 1.
 
+The audience quarantine opens what was set aside: coordinates, key, value and headers in base64, code. It has no --id.
+
 Example:
   claimseal open --keys keys/payroll.private.jwks.json --audience payroll --id /source,/id --in sealed/identity.payroll.ndjson`,
     )
@@ -41,24 +43,7 @@ Example:
 }
 
 async function open(options: OpenOptions): Promise<ExitCode> {
-  const { audience, id, issuer } = options;
-  const place = parseSubject(options.sealed);
-  if (place?.kind !== 'pointer') {
-    throw new ClaimsealError(
-      'config.invalid',
-      `expected a JSON Pointer for --sealed, found ${options.sealed}`,
-      {
-        remedy: 'take over `sealed` of the policy, such as /sealed',
-      },
-    );
-  }
-  const opener = createEventOpener({
-    audience,
-    id: id.length === 1 && id[0] === 'coordinates' ? 'coordinates' : id,
-    keys: await readKeys(options.keys),
-    sealedPath: place.pointer,
-    ...(issuer === undefined ? {} : { issuer }),
-  });
+  const opener = await openerFor(options);
   for (const { index, reason } of opener.refused) {
     process.stderr.write(`key ${index} of ${options.keys} is not used: ${reason}\n`);
   }
@@ -80,6 +65,29 @@ async function open(options: OpenOptions): Promise<ExitCode> {
     await print(Buffer.concat(opened));
   }
   return failed > 0 ? EXIT.negative : EXIT.done;
+}
+
+async function openerFor({ audience, id, issuer, keys: file, sealed }: OpenOptions): Promise<EventOpener> {
+  const expecting = issuer === undefined ? {} : { issuer };
+  if (audience === QUARANTINE) return createQuarantineOpener({ keys: await readKeys(file), ...expecting });
+  if (id === undefined) {
+    throw new ClaimsealError('config.invalid', 'expected --id, found none', {
+      remedy: 'take over `source.id` of the policy, such as --id /source,/id or --id coordinates',
+    });
+  }
+  const place = parseSubject(sealed);
+  if (place?.kind !== 'pointer') {
+    throw new ClaimsealError('config.invalid', `expected a JSON Pointer for --sealed, found ${sealed}`, {
+      remedy: 'take over `sealed` of the policy, such as /sealed',
+    });
+  }
+  return createEventOpener({
+    audience,
+    id: id.length === 1 && id[0] === 'coordinates' ? 'coordinates' : id,
+    keys: await readKeys(file),
+    sealedPath: place.pointer,
+    ...expecting,
+  });
 }
 
 const NEW_LINE = Buffer.from('\n');

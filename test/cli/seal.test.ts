@@ -129,6 +129,35 @@ describe('seal', () => {
     expect(Buffer.from(kept.value, 'base64').toString()).toBe(bad[0]);
   });
 
+  test('open reads the quarantine back, and refuses it moved or with other keys', async () => {
+    const bad = `{"id":"${SECRET}`;
+    const { stdout } = await seal([event(0), bad].join('\n'), '--out', '-');
+    const [line] = lines(stdout).filter(({ topic }) => topic === 'identity.quarantine');
+    const args = (keys: string) => [
+      'open',
+      '--keys',
+      join(dir, `keys/${keys}.private.jwks.json`),
+      '--audience',
+      'quarantine',
+    ];
+    const opened = await claimseal(args('quarantine'), { stdin: JSON.stringify(line) });
+    expect([opened.code, opened.stderr]).toEqual([0, '']);
+    const [kept] = lines(opened.stdout);
+    expect(kept).toMatchObject({
+      topic: 'stdin',
+      partition: 0,
+      offset: '1',
+      key: null,
+      code: 'event.notJson',
+    });
+    expect(Buffer.from(kept.value, 'base64').toString()).toBe(bad);
+    const other = await claimseal(args('siem'), { stdin: line.value });
+    expect([other.code, other.stdout, other.stderr]).toEqual([1, '', 'line 1: open.failed\n']);
+    const view = lines(stdout).find(({ topic }) => topic === 'identity.siem').value;
+    const wrong = await claimseal(args('siem'), { stdin: JSON.parse(view).sealed });
+    expect(wrong.stderr).toBe('line 1: open.failed\n');
+  });
+
   test('nothing in, nothing out', async () => {
     const { code, stdout } = await seal('', '--out', '-');
     expect([code, stdout]).toEqual([0, '']);
