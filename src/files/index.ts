@@ -3,6 +3,6 @@
  * under its final name.
  */
 export { type Line, readLines } from './lines.ts';
-export { formatOutputLine, type LineRecord, parseOutputLine } from './output-line.ts';
-export { type FileSink, type FileSinkTarget, openFileSink } from './sink.ts';
-export { type FileSourceOptions, openFileSource, openStream } from './source.ts';
+export { formatOutputLine, parseOutputLine } from './output-line.ts';
+export { type FileSinkTarget, openFileSink } from './sink.ts';
+export { openFileSource, openStream } from './source.ts';

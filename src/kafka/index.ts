@@ -13,10 +13,6 @@ import { KafkaSource } from './source.ts';
 import { readTopology, type Topics } from './topology.ts';
 import type { KafkaBatch } from './worker.ts';
 
-export type { KafkaSettings, Sasl, TlsFiles } from './client.ts';
-export type { Topics } from './topology.ts';
-export type { KafkaBatch } from './worker.ts';
-
 export interface KafkaOptions {
   readonly settings: KafkaSettings;
   /** `settings.groupId`, or that of an `--audience` subset. */

@@ -6,4 +6,4 @@
  * is obeyed, even where that halts: only what cannot be read or parsed keeps the last good one, until `maxStale`.
  */
 export type { KeySource } from './key-set.ts';
-export { type KeysOptions, type OpenKeys, openKeys } from './open-keys.ts';
+export { type OpenKeys, openKeys } from './open-keys.ts';

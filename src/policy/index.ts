@@ -5,15 +5,7 @@
  * taken over RFC 8785.
  */
 export { policyDigest } from './digest.ts';
-export type {
-  AudienceConfig,
-  Config,
-  GrantConfig,
-  IdConfig,
-  KafkaConfig,
-  KeyFileConfig,
-  QuarantineConfig,
-} from './document.ts';
+export type { Config, KafkaConfig, KeyFileConfig, QuarantineConfig } from './document.ts';
 export { ALGS, ENCS, QUARANTINE, SECRETS } from './document.ts';
 export {
   type Conditions,
@@ -28,8 +20,8 @@ export { eventId } from './identity.ts';
 export { formatPath } from './mistakes.ts';
 export { canonicalNumber } from './number.ts';
 export { parseConfig } from './parse.ts';
-export { compilePolicy, type PolicyTools } from './plan.ts';
-export { formatPointer, type Pointer, parsePointer } from './pointer.ts';
+export { compilePolicy } from './plan.ts';
+export type { Pointer } from './pointer.ts';
 export { configJsonSchema, configReference } from './reference.ts';
 export { parseSubject, type Scalar, type Subject, type Test } from './values.ts';
 export { checkPolicy, type Warning } from './warnings.ts';

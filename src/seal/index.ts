@@ -8,14 +8,12 @@
  */
 import { ALGS, ENCS } from './algorithms.ts';
 
-export { DEFAULT_ENC } from './algorithms.ts';
 export { hmac, sha256 } from './digest.ts';
-export type { Typ } from './header.ts';
-export { type KeyUse, type PrivateKeySet, parseJwks, parsePrivateJwks } from './jwks.ts';
+export { type PrivateKeySet, parseJwks, parsePrivateJwks } from './jwks.ts';
 export { generateKeySet, type NewKeySet } from './keygen.ts';
-export { type Opened, type OpenOptions, openCompact } from './open.ts';
-export { createSealer, type Recipient, type SealerOptions } from './sealer.ts';
-export { type SelfTestCase, selfTest } from './self-test.ts';
+export { type OpenOptions, openCompact } from './open.ts';
+export { createSealer, type Recipient } from './sealer.ts';
+export { selfTest } from './self-test.ts';
 
 /** Values of `alg` and `enc` that may be sealed with. */
 export const algorithms: readonly string[] = Object.keys(ALGS);
