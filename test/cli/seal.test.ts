@@ -129,6 +129,38 @@ describe('seal', () => {
     expect(Buffer.from(kept.value, 'base64').toString()).toBe(bad[0]);
   });
 
+  test('each kind of bad event is named by its code, and none is in clear', async () => {
+    const good = event(0);
+    const email = `"email":"${SECRET}"`;
+    const bad: [string, string | Buffer][] = [
+      ['event.notJson', `{"id":"${SECRET}`],
+      ['event.notUtf8', Buffer.concat([Buffer.from(good.slice(0, -2)), Buffer.of(0xff), Buffer.from('}}')])],
+      ['event.duplicateMember', good.replace(email, `${email},${email}`)],
+      ['event.tooDeep', good.replace(email, `"email":${'['.repeat(500)}"${SECRET}"${']'.repeat(500)}`)],
+      ['event.tooLarge', good.replace(SECRET, SECRET.repeat(100_000))],
+      ['event.loneSurrogate', good.replace(SECRET, `${SECRET}\\ud800`)],
+      ['event.sealedMember', good.replace('"type"', `"sealed":"${SECRET}","type"`)],
+      ['event.unlisted', good.replace('"type"', `"__proto__":{"a":"${SECRET}"},"type"`)],
+      ['event.id', good.replace('"id":"e0",', '')],
+      ['event.id', good.replace('"id":"e0"', `"id":{"a":"${SECRET}"}`)],
+    ];
+    const exact = good.replace(email, '"email":12345678901234567890.123');
+    const input = [...bad.map(([, line]) => line), exact].flatMap((line) => [
+      Buffer.from(line),
+      Buffer.from('\n'),
+    ]);
+    const { code, stdout, stderr } = await seal(Buffer.concat(input), '--out', '-');
+    expect(code).toBe(1);
+    expect(leaks({ SECRET }, { stdout, stderr })).toEqual([]);
+    const kept = lines(stdout).filter(({ topic }) => topic === 'identity.quarantine');
+    expect(kept.map(({ headers }) => headers['claimseal-code'])).toEqual(bad.map(([expected]) => expected));
+    const opened = await open(
+      'payroll',
+      `${lines(stdout).find(({ topic }) => topic === 'identity.payroll').value}`,
+    );
+    expect(opened.stdout).toContain('"email":12345678901234567890.123');
+  });
+
   test('open reads the quarantine back, and refuses it moved or with other keys', async () => {
     const bad = `{"id":"${SECRET}`;
     const { stdout } = await seal([event(0), bad].join('\n'), '--out', '-');
