@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { ClaimsealError } from '../errors.ts';
@@ -86,13 +86,19 @@ async function toFolder(directory: string, topics: readonly string[]): Promise<F
         await handle.sync().catch((cause) => {
           throw unwritable(final, cause);
         });
-        await refuseExisting(final);
       }
-      for (const { part, final } of all) {
-        await rename(part, final).catch((cause) => {
-          throw unwritable(final, cause);
-        });
+      const placed: string[] = [];
+      try {
+        for (const { part, final } of all) {
+          await place(part, final);
+          placed.push(final);
+        }
+      } catch (error) {
+        // All topics or none: these names are ours, since placing never replaces.
+        for (const final of placed) await unlink(final).catch(() => {});
+        throw error;
       }
+      await syncFolder(directory);
       finished = true;
     },
     close,
@@ -107,6 +113,35 @@ async function openFile(directory: string, topic: string): Promise<OpenFile> {
     throw unwritable(final, cause);
   });
   return { handle, part, final };
+}
+
+/** Gives a file its final name, which a file made meanwhile keeps. */
+async function place(part: string, final: string): Promise<void> {
+  try {
+    await link(part, final);
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    if (!NO_LINKS.has(code)) {
+      if (code === 'EEXIST') await refuseExisting(final);
+      throw unwritable(final, cause);
+    }
+    await refuseExisting(final);
+    await rename(part, final).catch((error) => {
+      throw unwritable(final, error);
+    });
+    return;
+  }
+  await unlink(part).catch(() => {});
+}
+
+/** What file systems without hard links answer. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
+/** Makes the names durable as well; where folders cannot be synced, the file system does it in its own time. */
+async function syncFolder(directory: string): Promise<void> {
+  const handle = await open(directory, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
 }
 
 async function refuseExisting(final: string): Promise<void> {
