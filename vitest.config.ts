@@ -11,6 +11,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/{unit,property,vectors}/**/*.test.ts', 'test/*.test.ts'],
+          pool: 'threads',
           testTimeout: 20_000,
         },
       },
