@@ -1,9 +1,9 @@
 /**
  * source -> decode -> plan -> seal -> encode -> sink, then commit.
  *
- * This file is that sentence and the only catch: a record that is bad goes to quarantine and the batch goes
- * on; everything else stops the batch before anything of it is delivered. An event is atomic: all its outputs
- * are delivered or none.
+ * This file is that sentence, and the one place where an error becomes a quarantined record: a record that is
+ * bad goes to quarantine and the batch goes on; everything else stops the batch before anything of it is
+ * delivered. An event is atomic: all its outputs are delivered or none. Trying again is the source's business.
  */
 import { asClaimsealError, ClaimsealError, type Code } from './errors.ts';
 import type { Audience, Decision, Event, KeySnapshot, Node, Observe, Output, SourceRecord } from './event.ts';
