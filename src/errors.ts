@@ -48,7 +48,7 @@ export const CODES = {
   'kafka.compression': 'halt',
   'quarantine.missing': 'halt',
   'quarantine.share': 'halt',
-  'quarantine.tooLarge': 'halt',
+  'quarantine.refused': 'halt',
   'file.unreadable': 'halt',
   'file.unwritable': 'halt',
   // opening: one code for every cryptographic cause, so that nothing can be learnt from the difference

@@ -1,9 +1,9 @@
 /**
- * The plain types that cross rooms. No behaviour lives here, and no room imports another's types for
- * what is declared here.
+ * The plain types that cross rooms, and the two spellings of a record's coordinates. No room imports another's
+ * types for what is declared here.
  */
 
-import type { Code } from './errors.ts';
+import { ClaimsealError, type Code } from './errors.ts';
 
 // ---- records and events ------------------------------------------------------------------------
 
@@ -16,6 +16,37 @@ export interface SourceRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: readonly (readonly [name: string, value: Buffer | null])[];
+}
+
+/** Where a record stands in the log. */
+export type Coordinates = Pick<SourceRecord, 'topic' | 'partition' | 'offset'>;
+
+/** `topic/partition/offset`, as in header `claimseal-source` and `--quarantine-offset`. */
+export function coordinates({ topic, partition, offset }: Coordinates): string {
+  return `${topic}/${partition}/${offset}`;
+}
+
+/**
+ * `["topic",partition,offset]`, the header member `evt` of what is bound to coordinates.
+ * @throws ClaimsealError `internal` where a source made them anything but integers: more members could hide in them
+ */
+export function coordinatesEvt({ topic, partition, offset }: Coordinates): string {
+  if (!Number.isSafeInteger(partition) || partition < 0 || !isDecimal(offset)) {
+    throw new ClaimsealError('internal', 'expected a partition and an offset that are integers from 0', {
+      place: { topic },
+      remedy: 'mend the source that made the record',
+    });
+  }
+  return `[${JSON.stringify(topic)},${partition},${offset}]`;
+}
+
+function isDecimal(text: string): boolean {
+  if (typeof text !== 'string' || text === '' || (text.startsWith('0') && text.length > 1)) return false;
+  for (let i = 0; i < text.length; i += 1) {
+    const c = text.charCodeAt(i);
+    if (c < 0x30 || c > 0x39) return false;
+  }
+  return true;
 }
 
 /**
@@ -155,8 +186,8 @@ export type Notice =
       readonly topic: string;
       readonly partition: number;
       readonly offset: string;
-      readonly audience?: string;
-      readonly pointer?: string;
+      /** The error's message: names places of policy and cluster, never anything of the event. */
+      readonly reason: string;
     }
   | {
       readonly type: 'key';

@@ -5,10 +5,24 @@
  */
 import { agrees, createJsonCodec, find, without } from './codec/index.ts';
 import { ClaimsealError } from './errors.ts';
-import type { Event, SourceRecord } from './event.ts';
+import {
+  type Coordinates,
+  coordinatesEvt,
+  type Event,
+  type Node,
+  type ObjectNode,
+  type SourceRecord,
+} from './event.ts';
 import type { Codec } from './pipeline.ts';
-import { eventId, parseSubject, QUARANTINE, type Subject } from './policy/index.ts';
-import { algorithms, encryptions, openCompact, type PrivateKeySet, parsePrivateJwks } from './seal/index.ts';
+import { eventId, type Pointer, parseSubject, QUARANTINE, type Subject, WILDCARD } from './policy/index.ts';
+import {
+  algorithms,
+  encryptions,
+  openCompact,
+  openFailed,
+  type PrivateKeySet,
+  parsePrivateJwks,
+} from './seal/index.ts';
 
 export interface EventOpenerOptions {
   /** The `aud` this reader is. */
@@ -25,7 +39,14 @@ export interface EventOpenerOptions {
   readonly encs?: readonly string[];
   /** The only `iss` accepted; any unless given. */
   readonly issuer?: string;
-  readonly limits?: { readonly maxBytes: number; readonly maxDepth: number };
+  /**
+   * Members that may be in clear, as JSON Pointers: `clear` of the policy. What else stands in clear is refused before
+   * it is compared with what was sealed. Without it, who writes to the topic and sees whether a record opens can put
+   * a guess of a sealed claim in clear and learn whether it is right.
+   */
+  readonly clear?: readonly string[];
+  /** Largest value, in bytes; 16 MiB unless given. */
+  readonly maxBytes?: number;
 }
 
 /** A record to open. What `id` does not ask for may be left out. */
@@ -34,7 +55,7 @@ export interface SealedRecord {
   readonly key?: Buffer | null;
   readonly headers?: SourceRecord['headers'];
   /** Where the event came from; read from header `claimseal-source` unless given. */
-  readonly source?: Pick<SourceRecord, 'topic' | 'partition' | 'offset'>;
+  readonly source?: Coordinates;
 }
 
 export interface EventOpener {
@@ -49,20 +70,22 @@ export interface EventOpener {
   readonly refused: PrivateKeySet['refused'];
 }
 
-const LIMITS = { maxBytes: 16 * 1024 * 1024, maxDepth: 200 };
+const MAX_BYTES = 16 * 1024 * 1024;
+/** As deep as any policy lets an event be. */
+const MAX_DEPTH = 1000;
 const HEADER_LIMITS = { maxBytes: 64 * 1024, maxDepth: 16 };
 
 /**
  * Makes an opener for one audience.
- * @throws ClaimsealError `config.invalid` for an `id` that is none, `keys.unreadable` when `keys` is no JWK Set,
- *   `keys.none` when no key of it can open
+ * @throws ClaimsealError `config.invalid` for an `id` or `clear` that is none, `keys.unreadable` when `keys` is no JWK
+ *   Set, `keys.none` when no key of it can open
  */
 export function createEventOpener(options: EventOpenerOptions): EventOpener {
-  const { audience, id, issuer, sealedPath = ['sealed'] } = options;
-  const { maxBytes, maxDepth } = options.limits ?? LIMITS;
+  const { audience, id, issuer, sealedPath = ['sealed'], maxBytes = MAX_BYTES } = options;
   const { algs = algorithms, encs = encryptions } = options;
   const keys = privateKeys(options.keys, audience);
-  const codec = createJsonCodec({ maxBytes, maxDepth });
+  const mayBeClear = options.clear?.map(toPointer);
+  const codec = createJsonCodec({ maxBytes, maxDepth: MAX_DEPTH });
   const headerCodec = createJsonCodec(HEADER_LIMITS);
   const subjects = id === 'coordinates' ? id : id.map(toSubject);
   const evtOf = eventId(subjects);
@@ -70,7 +93,7 @@ export function createEventOpener(options: EventOpenerOptions): EventOpener {
 
   const bind = (record: SealedRecord): ((event: Event) => string) => {
     const source = record.source ?? coordinatesOf(record.headers ?? []);
-    if (source === undefined && needsSource) throw failed();
+    if (source === undefined && needsSource) throw openFailed();
     const { topic, partition, offset } = source ?? { topic: '', partition: 0, offset: '0' };
     const { key = null, headers = [] } = record;
     const from = { topic, partition, offset, timestamp: '0', key, value: null, headers };
@@ -90,13 +113,14 @@ export function createEventOpener(options: EventOpenerOptions): EventOpener {
     const header = readHeader(headerCodec, jwe);
     const opened = openCompact(jwe, { keys, algs, encs, maxBytes, aud: audience, typ: 'view' });
     const view = orFailed(() => codec.decode(opened.plaintext));
-    if (issuer !== undefined && header.iss !== issuer) throw failed();
+    if (issuer !== undefined && header.iss !== issuer) throw openFailed();
 
     const root = without(envelope.root, sealedPath);
     const clear: Event = { root, text: (node) => envelope.text(node) };
     const evt = bind(record);
-    if (evt(view) !== header.evt || evt(clear) !== header.evt) throw failed();
-    if (!agrees(clear, root, view, view.root)) throw failed();
+    if (evt(view) !== header.evt || evt(clear) !== header.evt) throw openFailed();
+    if (mayBeClear !== undefined && !membersWithin(root, mayBeClear)) throw openFailed();
+    if (!agrees(clear, root, view, view.root)) throw openFailed();
     return codec.write(view, view.root);
   };
   return { open, refused: keys.refused };
@@ -122,29 +146,31 @@ export interface QuarantineOpenerOptions {
   readonly keys: Buffer;
   /** The only `iss` accepted; any unless given. */
   readonly issuer?: string;
+  /** Largest value, in bytes; 16 MiB unless given. */
+  readonly maxBytes?: number;
 }
 
 /**
  * Makes an opener for quarantined records, whose value is the JWE alone.
- * @returns what was set aside, as JSON in UTF-8: coordinates, timestamp, key, value and headers in base64, code;
- *   with the errors of `createEventOpener`
+ * @returns what was set aside, as JSON in UTF-8: coordinates, timestamp, key, value and headers in base64, code and
+ *   reason; with the errors of `createEventOpener`
  */
-export function createQuarantineOpener({ keys: set, issuer }: QuarantineOpenerOptions): EventOpener {
+export function createQuarantineOpener({
+  keys: set,
+  issuer,
+  maxBytes = MAX_BYTES,
+}: QuarantineOpenerOptions): EventOpener {
   const keys = privateKeys(set, QUARANTINE);
-  const codec = createJsonCodec(LIMITS);
+  const codec = createJsonCodec({ maxBytes, maxDepth: MAX_DEPTH });
   const headerCodec = createJsonCodec(HEADER_LIMITS);
-  const { maxBytes } = LIMITS;
   const open = ({ value }: SealedRecord): Buffer => {
     const jwe = value.toString('latin1');
     const header = readHeader(headerCodec, jwe);
     const options = { keys, algs: algorithms, encs: encryptions, maxBytes, aud: QUARANTINE } as const;
     const { plaintext } = openCompact(jwe, { ...options, typ: 'quarantine' });
     const kept = orFailed(() => codec.decode(plaintext));
-    const evt = orFailed(() => {
-      const { topic, partition, offset } = JSON.parse(plaintext.toString());
-      return `[${JSON.stringify(topic)},${partition},${offset}]`;
-    });
-    if (evt !== header.evt || (issuer !== undefined && header.iss !== issuer)) throw failed();
+    const evt = orFailed(() => coordinatesEvt(JSON.parse(plaintext.toString())));
+    if (evt !== header.evt || (issuer !== undefined && header.iss !== issuer)) throw openFailed();
     return codec.write(kept, kept.root);
   };
   return { open, refused: keys.refused };
@@ -156,7 +182,7 @@ function readHeader(codec: Codec, jwe: string): { iss: string | undefined; evt: 
   const header = orFailed(() => codec.decode(bytes));
   const iss = find(header.root, ['iss']);
   const evt = find(header.root, ['evt']);
-  if (evt === undefined) throw failed();
+  if (evt === undefined) throw openFailed();
   return {
     iss: iss?.kind === 'string' ? header.text(iss) : undefined,
     evt: codec.write(header, evt).toString(),
@@ -183,17 +209,40 @@ function toSubject(text: string): Subject {
   );
 }
 
-/** What the seal room says, for causes outside of it: one error for all, so that the difference tells nothing. */
-function failed(): ClaimsealError {
-  return new ClaimsealError('open.failed', 'the JWE does not open', {
-    remedy: 'check that the keys are those of this audience and that the value is whole and in its place',
+function toPointer(text: string): Pointer {
+  const subject = parseSubject(text);
+  if (subject?.kind === 'pointer') return subject.pointer;
+  throw new ClaimsealError('config.invalid', `expected a JSON Pointer of a clear member, got ${text}`, {
+    remedy: 'take over `clear` of the policy',
   });
+}
+
+/** Whether an object holds nothing but what lies under one of the pointers. */
+function membersWithin(node: ObjectNode, pointers: readonly Pointer[]): boolean {
+  return node.values.every((value, k) => isWithin(value, below(pointers, node.names[k])));
+}
+
+function isWithin(node: Node, pointers: readonly Pointer[]): boolean {
+  if (pointers.some((pointer) => pointer.length === 0)) return true;
+  if (pointers.length === 0) return false;
+  if (node.kind === 'object') return membersWithin(node, pointers);
+  // null stands for an item that is not shown
+  if (node.kind === 'array')
+    return node.items.every((item) => item.kind === 'null' || isWithin(item, below(pointers, undefined)));
+  return false;
+}
+
+/** What is left of the pointers one step down: into the member `name`, or into an item. */
+function below(pointers: readonly Pointer[], name: string | undefined): readonly Pointer[] {
+  return pointers
+    .filter(([segment]) => segment === WILDCARD || (name !== undefined && segment === name))
+    .map((pointer) => pointer.slice(1));
 }
 
 function orFailed<T>(attempt: () => T): T {
   try {
     return attempt();
   } catch {
-    throw failed();
+    throw openFailed();
   }
 }

@@ -5,8 +5,19 @@
  * bad goes to quarantine and the batch goes on; everything else stops the batch before anything of it is
  * delivered. An event is atomic: all its outputs are delivered or none. Trying again is the source's business.
  */
-import { asClaimsealError, ClaimsealError, type Code } from './errors.ts';
-import type { Audience, Decision, Event, KeySnapshot, Node, Observe, Output, SourceRecord } from './event.ts';
+import { asClaimsealError, ClaimsealError } from './errors.ts';
+import {
+  type Audience,
+  coordinates,
+  coordinatesEvt,
+  type Decision,
+  type Event,
+  type KeySnapshot,
+  type Node,
+  type Observe,
+  type Output,
+  type SourceRecord,
+} from './event.ts';
 
 // ---- ports -------------------------------------------------------------------------------------
 
@@ -113,8 +124,11 @@ export interface Sealed {
  */
 export function sealRecord(
   record: SourceRecord,
-  { codec, plan, sealer }: Pick<Stages, 'codec' | 'plan' | 'sealer'>,
+  { codec, plan, sealer, setAside }: Pick<Stages, 'codec' | 'plan' | 'sealer' | 'setAside'>,
 ): Sealed {
+  if (setAside.size > 0 && setAside.has(coordinates(record))) {
+    throw new ClaimsealError('operator.setAside', 'set aside by the operator');
+  }
   const output = (audience: Audience, value: Buffer | null): Output => ({
     topic: audience.topic,
     partition: record.partition,
@@ -129,6 +143,9 @@ export function sealRecord(
   }
   const event = codec.decode(record.value);
   const { evt, clear, views, routed, matched } = plan.decide(event, record);
+  if (!matched && plan.unmatched === 'quarantine') {
+    throw new ClaimsealError('event.unmatched', 'no grant of the policy matches this event');
+  }
   const outputs: Output[] = [];
   for (const { audience, root } of views) {
     const jwe = sealer.seal(audience.aud, evt, codec.write(event, root));
@@ -141,22 +158,22 @@ export function sealRecord(
   return { outputs, sealedFor: views.map((v) => v.audience.name), matched };
 }
 
-/** A record's coordinates, as in header `claimseal-source` and `--quarantine-offset`. */
-export function coordinates(record: Pick<SourceRecord, 'topic' | 'partition' | 'offset'>): string {
-  return `${record.topic}/${record.partition}/${record.offset}`;
-}
-
 /**
  * Seals a bad record, whole, to the quarantine key: key, value and headers in base64, bound to its coordinates.
- * One that is too large even so halts, unless the operator sets it aside: then its digest stands for its bytes.
+ * One that the topic cannot take halts, unless the operator sets it aside: then its digest stands for its bytes.
  */
-function quarantineRecord(record: SourceRecord, code: Code, stages: Stages, admit: Sink['admit']): Output {
+function quarantineRecord(
+  record: SourceRecord,
+  { code, message }: ClaimsealError,
+  stages: Stages,
+  admit: Sink['admit'],
+): Output {
   const { quarantine, sealer, plan, setAside, digest } = stages;
   const place = { topic: record.topic, partition: record.partition, offset: record.offset };
   if (quarantine === undefined) {
     throw new ClaimsealError(
       'quarantine.missing',
-      `record ${coordinates(record)} is bad (${code}) and there is no quarantine`,
+      `record ${coordinates(record)} is bad (${code}: ${message}) and there is no quarantine`,
       {
         place,
         remedy: 'add `quarantine: { keys, topic }` to the configuration and start again',
@@ -165,46 +182,59 @@ function quarantineRecord(record: SourceRecord, code: Code, stages: Stages, admi
   }
   const base64 = (bytes: Buffer | null) => (bytes === null ? null : bytes.toString('base64'));
   const { topic, partition, offset, timestamp } = record;
-  const evt = `[${JSON.stringify(topic)},${partition},${offset}]`;
-  const sealed = (content: object): Output => ({
-    topic: quarantine.topic,
-    partition,
-    key: null,
-    value: Buffer.from(sealer.seal(quarantine.aud, evt, Buffer.from(JSON.stringify(content))), 'latin1'),
-    headers: [
-      ['content-type', Buffer.from('application/jose')],
-      ['claimseal-code', Buffer.from(code)],
-      ['claimseal-policy', Buffer.from(plan.digest)],
-    ],
-    timestamp,
-  });
-  const whole = sealed({
-    topic,
-    partition,
-    offset,
-    timestamp,
+  const evt = coordinatesEvt(record);
+  const sealed = (content: object): Output => {
+    const plaintext = JSON.stringify({
+      topic,
+      partition,
+      offset,
+      timestamp,
+      ...content,
+      code,
+      reason: message,
+    });
+    const output = {
+      topic: quarantine.topic,
+      partition,
+      key: null,
+      value: Buffer.from(sealer.seal(quarantine.aud, evt, Buffer.from(plaintext)), 'latin1'),
+      headers: [
+        ['content-type', Buffer.from('application/jose')],
+        ['claimseal-code', Buffer.from(code)],
+        ['claimseal-policy', Buffer.from(plan.digest)],
+      ],
+      timestamp,
+    } as const;
+    admit(output);
+    return output;
+  };
+  const whole = {
     key: base64(record.key),
     value: base64(record.value),
     headers: record.headers.map(([name, value]) => [name, base64(value)]),
-    code,
-  });
-  try {
-    admit(whole);
-    return whole;
-  } catch (cause) {
-    if (setAside.has(coordinates(record))) {
-      const bytes = record.value === null ? null : digest(record.value);
-      return sealed({ topic, partition, offset, timestamp, digest: bytes, code });
-    }
-    throw new ClaimsealError(
-      'quarantine.tooLarge',
-      `record ${coordinates(record)} is bad (${code}) and too large for topic ${quarantine.topic}`,
+  };
+  const refused = (thrown: unknown): ClaimsealError => {
+    const cause = asClaimsealError(thrown);
+    if (cause.disposition !== 'deadLetter') return cause;
+    return new ClaimsealError(
+      'quarantine.refused',
+      `record ${coordinates(record)} is bad (${code}: ${message}), and for the quarantine: ${cause.message}`,
       {
         place,
-        remedy: `raise max.message.bytes of ${quarantine.topic}, or start with --quarantine-offset ${coordinates(record)}, which keeps its coordinates and digest`,
+        remedy: `${cause.remedy ?? 'mend the quarantine'}; or start with --quarantine-offset ${coordinates(record)}, which keeps its coordinates and digest`,
         cause,
       },
     );
+  };
+  try {
+    return sealed(whole);
+  } catch (thrown) {
+    if (!setAside.has(coordinates(record))) throw refused(thrown);
+  }
+  try {
+    return sealed({ digest: record.value === null ? null : digest(record.value) });
+  } catch (thrown) {
+    throw refused(thrown);
   }
 }
 
@@ -219,26 +249,20 @@ export async function runPipeline<B extends Batch>(
   sink: Sink<B>,
   stages: Stages,
 ): Promise<void> {
-  const { sealer, keys, observe, setAside, plan } = stages;
+  const { sealer, keys, observe } = stages;
   const admit = sink.admit.bind(sink);
   const share = createShareGuard(stages.quarantine?.maxShare);
 
   const process = (record: SourceRecord): Sealed & { error?: ClaimsealError } => {
     try {
-      if (setAside.has(coordinates(record))) {
-        throw new ClaimsealError('operator.setAside', 'set aside by the operator');
-      }
       const sealed = sealRecord(record, stages);
-      if (!sealed.matched && plan.unmatched === 'quarantine') {
-        throw new ClaimsealError('event.unmatched', 'no grant of the policy matches this event');
-      }
       for (const output of sealed.outputs) admit(output);
       return sealed;
     } catch (thrown) {
       const error = asClaimsealError(thrown);
       if (error.disposition !== 'deadLetter') throw located(error, record);
       return {
-        outputs: [quarantineRecord(record, error.code, stages, admit)],
+        outputs: [quarantineRecord(record, error, stages, admit)],
         sealedFor: [],
         matched: true,
         error,
@@ -265,16 +289,8 @@ export async function runPipeline<B extends Batch>(
     await sink.deliver(batch, outputs);
 
     for (const { record, error } of bad) {
-      const { audience, pointer } = error.place;
-      observe({
-        type: 'quarantined',
-        code: error.code,
-        topic: record.topic,
-        partition: record.partition,
-        offset: record.offset,
-        ...(audience === undefined ? {} : { audience }),
-        ...(pointer === undefined ? {} : { pointer }),
-      });
+      const { topic, partition, offset } = record;
+      observe({ type: 'quarantined', code: error.code, topic, partition, offset, reason: error.message });
     }
     observe({
       type: 'batch',

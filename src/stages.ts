@@ -59,7 +59,8 @@ export interface OpenStages extends Stages {
   readonly targets: readonly string[];
   /**
    * Seals one record with the keys as they are now, outside of a pipeline.
-   * @throws ClaimsealError `event.*` when the record is bad, `keys.*` when there is no key to seal to
+   * @throws ClaimsealError `event.*` or `operator.setAside` for what a pipeline would quarantine, `keys.*` when there
+   *   is no key to seal to
    */
   seal(record: SourceRecord): readonly Output[];
   /** Stops reading key files and retires the content keys. */
@@ -76,7 +77,8 @@ export async function openStages(
   { config, digest }: Loaded,
   options: StageOptions = {},
 ): Promise<OpenStages> {
-  const { observe = () => {}, setAside = new Set(), now = Date.now } = options;
+  const { setAside = new Set(), now = Date.now } = options;
+  const observe = harmless(options.observe);
   const plan = restrict(compilePolicy(config, { digest, hmac }), options.audiences);
   const { quarantine } = config;
 
@@ -114,9 +116,20 @@ export async function openStages(
     targets: plan.audiences.map(({ topic }) => topic),
     seal(record) {
       sealer.use(keys.current());
-      return sealRecord(record, { codec, plan, sealer }).outputs;
+      return sealRecord(record, { codec, plan, sealer, setAside }).outputs;
     },
     close,
+  };
+}
+
+/** An observer that throws must not leave keys half taken over, nor stop events. */
+function harmless(observe: Observe | undefined): Observe {
+  return (notice) => {
+    try {
+      observe?.(notice);
+    } catch {
+      // its own business
+    }
   };
 }
 

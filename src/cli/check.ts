@@ -1,5 +1,5 @@
 import { ConfigError, type Mistake } from '../errors.ts';
-import { checkPolicy, formatPath, QUARANTINE, type Warning } from '../policy/index.ts';
+import { formatPath, policyWarnings, QUARANTINE, type Warning } from '../policy/index.ts';
 import { type Loaded, loadPolicy } from '../stages.ts';
 import { EXIT } from './exit.ts';
 import { type KeyReport, printable, reportKeys } from './key-report.ts';
@@ -44,7 +44,7 @@ async function examine(file: string): Promise<Report> {
     digest,
     mistakes: [],
     keys,
-    warnings: [...checkPolicy(config), ...sharedKeys(keys)],
+    warnings: [...policyWarnings(config), ...sharedKeys(keys)],
   };
 }
 

@@ -62,11 +62,7 @@ export function addRun({ program, ends, debug, reportTo }: Cli): void {
           ]);
         }
         const progress = createProgress(options.progress === true && options.untilEnd === true);
-        const level = debug()
-          ? 'debug'
-          : options.progress && process.stderr.isTTY
-            ? 'warn'
-            : config.log.level;
+        const level = debug() ? 'debug' : progress.wanted ? 'warn' : config.log.level;
         const log = createLog({ level, debug: debug() });
         reportTo((error) => log.fatal({ err: error }, 'halted'));
         const metrics = createMetrics();
@@ -94,6 +90,7 @@ export function addRun({ program, ends, debug, reportTo }: Cli): void {
               sources: config.source.topics,
               targets: stages.targets,
               quarantine: stages.quarantine?.topic,
+              keyed: config.record.key !== 'drop',
             },
             untilEnd: options.untilEnd === true,
             acceptGap: options.acceptGap === true,

@@ -119,7 +119,7 @@ export async function createClients(
 }
 
 /** The error for a broker that is neither encrypted nor on this machine. */
-export function plaintextRefused(broker: string): ClaimsealError {
+function plaintextRefused(broker: string): ClaimsealError {
   return new ClaimsealError(
     'kafka.plaintext',
     `broker ${broker} is beyond loopback and the connection is not encrypted`,
@@ -130,7 +130,7 @@ export function plaintextRefused(broker: string): ClaimsealError {
 }
 
 /** 127.0.0.0/8, ::1 and localhost. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 

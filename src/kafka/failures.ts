@@ -13,7 +13,10 @@ interface Failure {
 }
 
 /** Protocol errors (Kafka's own names) and Node's TLS codes that no retry mends. */
-const HALTS = new Map<string, { code: 'kafka.credentials' | 'config.invalid'; remedy: string }>([
+const HALTS = new Map<
+  string,
+  { code: 'kafka.credentials' | 'kafka.topic' | 'config.invalid'; remedy: string }
+>([
   ...(
     [
       ['SASL_AUTHENTICATION_FAILED', 'check kafka.sasl.username and kafka.sasl.password'],
@@ -37,6 +40,14 @@ const HALTS = new Map<string, { code: 'kafka.credentials' | 'config.invalid'; re
       ['ERR_TLS_CERT_ALTNAME_INVALID', 'use a host name that the broker certificate names'],
     ] as const
   ).map(([name, remedy]) => [name, { code: 'kafka.credentials', remedy }] as const),
+  [
+    'INVALID_RECORD',
+    {
+      code: 'kafka.topic',
+      remedy:
+        'a compacted topic takes no record without a key: set cleanup.policy=delete, or pass the key on',
+    },
+  ],
   ['INVALID_TRANSACTION_TIMEOUT', { code: 'config.invalid', remedy: 'lower kafka.transactionTimeout' }],
   [
     'INVALID_SESSION_TIMEOUT',
@@ -57,11 +68,7 @@ const AWAY = new Set([
 export function kafkaFailure(thrown: unknown, place: Place = {}): ClaimsealError {
   if (thrown instanceof ClaimsealError) return thrown;
   const names: string[] = [];
-  for (
-    let e: unknown = thrown, depth = 0;
-    isFailure(e) && depth < 8;
-    e = e.cause ?? e.originalError, depth += 1
-  ) {
+  for (const e of causes(thrown)) {
     if (e instanceof ClaimsealError) return e;
     for (const name of [e.type, typeof e.code === 'string' ? e.code : undefined, e.name]) {
       if (name !== undefined && name !== 'Error') names.push(name);
@@ -81,20 +88,26 @@ export function kafkaFailure(thrown: unknown, place: Place = {}): ClaimsealError
   return new ClaimsealError(code, specific, { place, cause: thrown });
 }
 
-function isFailure(e: unknown): e is Failure {
-  return typeof e === 'object' && e !== null;
-}
+const TOPIC_FAILURES: ReadonlySet<string | undefined> = new Set([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+]);
 
 /** Whether the topic or its limits may have changed under a running session. */
 export function isTopicFailure(thrown: unknown): boolean {
-  for (let e: unknown = thrown; isFailure(e); e = e.cause ?? e.originalError) {
-    if (
-      e.type === 'MESSAGE_TOO_LARGE' ||
-      e.type === 'RECORD_LIST_TOO_LARGE' ||
-      e.type === 'UNKNOWN_TOPIC_OR_PARTITION'
-    ) {
-      return true;
-    }
+  return [...causes(thrown)].some(({ type }) => TOPIC_FAILURES.has(type));
+}
+
+/** The error and what it says it came from; a few, since one may name itself. */
+function* causes(thrown: unknown): Generator<Failure> {
+  let error = thrown;
+  for (let depth = 0; depth < 8 && isFailure(error); depth += 1) {
+    yield error;
+    error = error.cause ?? error.originalError;
   }
-  return false;
+}
+
+function isFailure(e: unknown): e is Failure {
+  return typeof e === 'object' && e !== null;
 }

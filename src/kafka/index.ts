@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { asClaimsealError, type ClaimsealError } from '../errors.ts';
 import type { Observe } from '../event.ts';
 import type { Sink, Source } from '../pipeline.ts';
-import { createClients, isLoopback, type KafkaSettings, plaintextRefused } from './client.ts';
+import { createClients, type KafkaSettings } from './client.ts';
 import { createOffsets } from './offsets.ts';
 import { KafkaSource } from './source.ts';
 import { readTopology, type Topics } from './topology.ts';
@@ -44,10 +44,6 @@ const START_MAX_DELAY_MS = 10_000;
  */
 export async function openKafka(options: KafkaOptions): Promise<KafkaEnds> {
   const { settings, groupId, topics, untilEnd, acceptGap, observe, signal } = options;
-  if (settings.ssl === false && !settings.allowPlaintext) {
-    const beyond = settings.brokers.find((broker) => !isLoopback(hostOf(broker)));
-    if (beyond !== undefined) throw plaintextRefused(beyond);
-  }
   let source: KafkaSource | undefined;
   let refuse = (_error: ClaimsealError) => {};
   const refusal = new Promise<never>((_, reject) => {
@@ -96,9 +92,4 @@ export async function openKafka(options: KafkaOptions): Promise<KafkaEnds> {
     await clients.close();
     throw error;
   }
-}
-
-/** `host:port` or `[v6]:port`. */
-function hostOf(broker: string): string {
-  return broker.slice(0, broker.lastIndexOf(':')).replaceAll('[', '').replaceAll(']', '');
 }

@@ -20,6 +20,8 @@ export interface Topics {
   readonly sources: readonly string[];
   readonly targets: readonly string[];
   readonly quarantine: string | undefined;
+  /** Whether outputs carry a key (`record.key` is not `drop`). What goes to the quarantine never does. */
+  readonly keyed: boolean;
 }
 
 export interface Topology {
@@ -58,6 +60,7 @@ export async function readTopology(
     facts = await read();
   }
   requireAll(facts, [...topics.sources, ...written], options.createTopics);
+  refuseCompacted(facts, topics);
   warnOfSmallQuarantine(facts, topics, options.observe);
 
   /** The counts that outputs are mapped by, fixed at start. */
@@ -83,15 +86,14 @@ export async function readTopology(
         throw new ClaimsealError(
           'output.nullKey',
           `topic ${output.topic} is compacted and takes no record without a key`,
-          {
-            remedy: 'use record.key: pass or hmac, or a topic with cleanup.policy=delete',
-          },
+          { remedy: `let the producer set a key, or set cleanup.policy=delete for ${output.topic}` },
         );
       }
     },
     refresh: async () => {
       const now = await read();
       requireAll(now, [...topics.sources, ...written], false);
+      refuseCompacted(now, topics);
       for (const topic of topics.sources) sources.set(topic, now.get(topic)!.partitions);
       const widest = Math.max(...sources.values());
       for (const [topic, old] of counts) {
@@ -164,6 +166,24 @@ function requireAll(
       remedy: created
         ? 'create the source topics first: only target topics are created'
         : 'create them, or set kafka.createTopics: true for the target topics; where they exist, grant Describe',
+    },
+  );
+}
+
+/** Topics that could not take a single output. */
+function refuseCompacted(facts: ReadonlyMap<string, TopicFacts>, topics: Topics): void {
+  const keyless = [
+    ...(topics.keyed ? [] : topics.targets),
+    ...(topics.quarantine === undefined ? [] : [topics.quarantine]),
+  ];
+  const compacted = keyless.filter((topic) => facts.get(topic)!.compacted);
+  if (compacted.length === 0) return;
+  throw new ClaimsealError(
+    'kafka.topic',
+    `expected topics for records without a key, found cleanup.policy=compact on ${compacted.join(', ')}`,
+    {
+      place: { topic: compacted[0]! },
+      remedy: 'set cleanup.policy=delete there; for an audience, record.key: pass or hmac does as well',
     },
   );
 }

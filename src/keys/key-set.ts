@@ -116,10 +116,10 @@ export class KeySet {
       return;
     }
     const recovered = this.#failure !== undefined;
-    this.#bytes = bytes;
     this.#goodAtMs = nowMs;
     this.#failure = undefined;
     this.#replace(parsed, nowMs);
+    this.#bytes = bytes;
     const [head] = this.#seen;
     if (recovered && head !== undefined) this.#tell('found', head.key, 'the set can be read again');
   }

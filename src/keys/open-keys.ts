@@ -1,8 +1,9 @@
 /** Reads the key sets of all audiences, keeps reading them, and gives out the keys chosen. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { ClaimsealError } from '../errors.ts';
 import type { KeySnapshot, Observe, RecipientKey } from '../event.ts';
 import type { Keys } from '../pipeline.ts';
-import { readKeyFile } from './key-file.ts';
+import { type Reading, readKeyFile } from './key-file.ts';
 import { KeySet, type KeySource, type Parse } from './key-set.ts';
 
 export interface KeysOptions {
@@ -14,7 +15,13 @@ export interface KeysOptions {
   readonly now: () => number;
   /** Aborting it closes. */
   readonly signal?: AbortSignal;
+  /** Reads what is at a path; `readKeyFile` unless given. */
+  readonly read?: (file: string) => Promise<Reading>;
+  /** A reading that takes longer counts as unreadable, so that the set goes stale; 10 s unless given. */
+  readonly answerMs?: number;
 }
+
+const ANSWER_MS = 10_000;
 
 export interface OpenKeys extends Keys {
   /** Reads every file now and resolves when all are taken in. */
@@ -31,12 +38,15 @@ export interface OpenKeys extends Keys {
  * @throws ClaimsealError `keys.unreadable` when a set cannot be read or parsed at the start.
  */
 export async function openKeys(options: KeysOptions): Promise<OpenKeys> {
-  const { parse, observe, now, signal } = options;
-  const sets = options.audiences.map((source) => new KeySet(source, parse, observe));
-  for (const set of sets) set.begin(await readKeyFile(set.source.file), now());
+  const { parse, observe, now, signal, read = readKeyFile, answerMs = ANSWER_MS } = options;
+  const sets = options.audiences.map((source) => ({
+    set: new KeySet(source, parse, observe),
+    ask: patient(() => read(source.file), answerMs),
+  }));
+  for (const { set, ask } of sets) set.begin(await ask(), now());
 
   const poller = new AbortController();
-  const pollers = sets.map((set) => poll(set, now, poller.signal));
+  const pollers = sets.map(({ set, ask }) => poll(set, ask, now, poller.signal));
   const close = () => poller.abort();
   if (signal?.aborted) close();
   signal?.addEventListener('abort', close, { once: true, signal: poller.signal });
@@ -47,7 +57,7 @@ export async function openKeys(options: KeysOptions): Promise<OpenKeys> {
       const nowMs = now();
       const chosen: [aud: string, key: RecipientKey][] = [];
       const failures: ClaimsealError[] = [];
-      for (const set of sets) {
+      for (const { set } of sets) {
         const key = set.choose(nowMs);
         if (key instanceof ClaimsealError) failures.push(key);
         else chosen.push([set.source.aud, key]);
@@ -76,12 +86,37 @@ function together(first: ClaimsealError, others: readonly ClaimsealError[]): Cla
   });
 }
 
-/** Reads a set's file now and again until `signal` aborts; returns the reading at once, which joins one under way. */
-function poll(set: KeySet, now: () => number, signal: AbortSignal): () => Promise<void> {
+/** `read`, or after `answerMs` that there is no answer. One that hangs is not asked a second time: it holds a thread. */
+function patient(read: () => Promise<Reading>, answerMs: number): () => Promise<Reading> {
+  let asked: Promise<Reading> | undefined;
+  return () => {
+    asked ??= read().finally(() => {
+      asked = undefined;
+    });
+    return within(answerMs, asked);
+  };
+}
+
+function within(answerMs: number, asked: Promise<Reading>): Promise<Reading> {
+  const answered = new AbortController();
+  const none = delay(answerMs, undefined, { ref: false, signal: answered.signal }).then(
+    (): Reading => ({ state: 'unreadable', reason: `no answer in ${answerMs} ms` }),
+  );
+  none.catch(() => {}); // answered
+  return Promise.race([asked, none]).finally(() => answered.abort());
+}
+
+/** Asks now and again until `signal` aborts; returns the asking, which joins one under way. */
+function poll(
+  set: KeySet,
+  ask: () => Promise<Reading>,
+  now: () => number,
+  signal: AbortSignal,
+): () => Promise<void> {
   let underWay: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const read = (): Promise<void> => {
-    underWay ??= readKeyFile(set.source.file)
+  const take = (): Promise<void> => {
+    underWay ??= ask()
       .then((reading) => {
         if (!signal.aborted) set.take(reading, now());
       })
@@ -92,11 +127,11 @@ function poll(set: KeySet, now: () => number, signal: AbortSignal): () => Promis
   };
   const schedule = () => {
     if (signal.aborted) return;
-    timer = setTimeout(() => void read().finally(schedule), set.source.refreshMs);
+    timer = setTimeout(() => void take().finally(schedule), set.source.refreshMs);
     // a pipeline keeps the process alive, reading keys does not
     timer.unref();
   };
   signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   schedule();
-  return read;
+  return take;
 }

@@ -42,7 +42,10 @@ export async function loadConfig(
   const expanded = expand(document, [], env, hidden, mistakes);
   await readSecrets(expanded, baseDir, mistakes);
   try {
-    const config = parseConfig(expanded, file, (path) => hidden.has(formatPath(path)));
+    const config = parseConfig(expanded, file, (path) => {
+      const at = formatPath(path);
+      return hidden.has(at) || [...hidden].some((h) => h.startsWith(`${at}.`) || h.startsWith(`${at}[`));
+    });
     if (mistakes.length > 0) throw new ConfigError(file, mistakes);
     return { config: resolveFiles(config, baseDir), digest: policyDigest(document, sha256), baseDir };
   } catch (error) {
@@ -81,7 +84,6 @@ function reasonOf(cause: unknown): string {
 /** The document as plain data. What is no YAML is thrown; rounded numbers go to `mistakes`, as the rest can be read. */
 function parseYaml(text: string, file: string, mistakes: Mistake[]): unknown {
   const lines = new LineCounter();
-  // Pretty errors quote the source, which may hold a secret.
   const document = parseDocument(text, {
     version: '1.2',
     schema: 'core',
@@ -94,10 +96,11 @@ function parseYaml(text: string, file: string, mistakes: Mistake[]): unknown {
     return `line ${line}, column ${col}`;
   };
   const faults = [...document.errors, ...document.warnings].map(
-    ({ pos, code, message }): Mistake => ({
+    ({ pos, code }): Mistake => ({
       path: at(pos[0]),
       expected: 'one document of YAML 1.2',
-      got: FAULTS[code] ?? message,
+      // The library's messages quote the source.
+      got: FAULTS[code] ?? code.toLowerCase().replaceAll('_', ' '),
     }),
   );
   const directive = document.directives?.yaml;
@@ -148,8 +151,9 @@ function roundedNumbers(node: Document['contents'] | unknown, path: Path, mistak
     mistakes.push({
       path: formatPath(path),
       expected: 'a number that a double holds exactly',
-      got: node.source,
-      hint: `it would become ${node.value}: write a text in quotes if the event has one`,
+      // An unquoted password may look like a number: what was found is never shown.
+      got: 'one that it rounds',
+      hint: 'write a text in quotes if that is what is meant',
     });
   }
 }

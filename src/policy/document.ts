@@ -89,7 +89,7 @@ const kafka = z
       .describe(
         'Where a group without committed offsets begins. Partitions that are added later start at 0.',
       ),
-    ssl: ssl.default(false),
+    ssl: ssl.prefault(false),
     sasl: sasl.optional(),
     allowPlaintext: z.boolean().default(false).describe('Accept an unencrypted broker beyond loopback.'),
     createTopics: z
@@ -213,7 +213,7 @@ const quarantine = z
 /** The sections, each a schema of its own, so that each can be parsed where another is broken. */
 export const SECTIONS = {
   version: z.literal(1).describe('Version of this format.'),
-  issuer: text().describe('Who seals; stands as `iss` in every JWE header.'),
+  issuer: text().max(1024).describe('Who seals; stands as `iss` in every JWE header.'),
   source,
   kafka: kafka.optional(),
   clear: z.array(pointer()).prefault([]).describe('Members that everybody may read.'),

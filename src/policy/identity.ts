@@ -1,6 +1,6 @@
 /** What a JWE is bound to: the header member `evt`, computed alike by the one who seals and the one who opens. */
 import { ClaimsealError } from '../errors.ts';
-import type { Event, SourceRecord } from '../event.ts';
+import { coordinatesEvt, type Event, type SourceRecord } from '../event.ts';
 import type { Config } from './document.ts';
 import { find, lastHeader } from './find.ts';
 import type { Subject } from './values.ts';
@@ -18,7 +18,7 @@ export function eventId(id: Config['source']['id']): (event: Event, record?: Sou
   if (id === 'coordinates') {
     return (_event, record) => {
       if (record === undefined) throw unusable('coordinates', 'no record');
-      return `[${JSON.stringify(record.topic)},${record.partition},${record.offset}]`;
+      return coordinatesEvt(record);
     };
   }
   const parts = id.map(compilePart);

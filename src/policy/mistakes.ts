@@ -39,13 +39,17 @@ export function valueAt(document: unknown, path: Path): unknown {
 
 const SHOWN = 60;
 
-/** What was found, as far as it may be shown. */
+/**
+ * What was found, as far as it may be shown. A text where a section with a secret belongs may be the secret
+ * itself (`sasl: user:password`).
+ */
 export function describeGot(value: unknown, path: Path, hidden: Hidden): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'an object';
-  if (isSecret(path)) return `a ${typeof value} that is not shown`;
+  if (isSecret(path) || SECRETS.some((place) => startsWith(place, path)))
+    return `a ${typeof value} that is not shown`;
   if (hidden(path)) return `a ${typeof value} from the environment that is not shown`;
   if (typeof value !== 'string') return String(value);
   return JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}...` : value);
@@ -53,7 +57,11 @@ export function describeGot(value: unknown, path: Path, hidden: Hidden): string 
 
 /** Whether a path is a secret's place or leads below it. */
 function isSecret(path: Path): boolean {
-  return SECRETS.some((place) => place.every((segment, i) => segment === path[i]));
+  return SECRETS.some((place) => startsWith(path, place));
+}
+
+function startsWith(path: Path, start: Path): boolean {
+  return start.every((segment, i) => segment === path[i]);
 }
 
 /** The nearest of `known`, when it is near enough to be what was meant. */
@@ -147,7 +155,11 @@ export function toMistakes(issues: readonly Issue[], document: unknown, at: Path
       case 'too_small':
         return [mistake(atLeast(issue.origin, issue.minimum))];
       case 'too_big':
-        return [mistake(`at most ${issue.maximum}`)];
+        return [
+          mistake(
+            issue.origin === 'string' ? `at most ${issue.maximum} characters` : `at most ${issue.maximum}`,
+          ),
+        ];
       case 'invalid_union':
         return unionMistakes(issue, document, path, hidden) ?? [mistake(unionExpects(issue, path))];
       case 'custom': {

@@ -1,6 +1,6 @@
 /** What goes along with an output: its record key and headers. */
 import { ClaimsealError } from '../errors.ts';
-import type { SourceRecord } from '../event.ts';
+import { coordinates, type SourceRecord } from '../event.ts';
 import type { Plan } from '../pipeline.ts';
 import type { Config } from './document.ts';
 
@@ -25,7 +25,7 @@ export function compileRecord(
     return keyMode === 'pass' ? key : Buffer.from(need(mac)(KEY, constant(aud), key));
   };
   const sourceOf = (aud: string, record: SourceRecord): Buffer => {
-    const plain = Buffer.from(`${record.topic}/${record.partition}/${record.offset}`);
+    const plain = Buffer.from(coordinates(record));
     return sourceMode === 'plain' ? plain : Buffer.from(need(mac)(SOURCE, constant(aud), plain));
   };
   const recordHeaders: Plan['recordHeaders'] = (aud, record, contentType) => {

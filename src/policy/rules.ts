@@ -1,7 +1,7 @@
 /** What a well-formed document may still get wrong: parts of it that contradict each other. */
 import type { Mistake } from '../errors.ts';
-import type { AudienceConfig, Config, GrantConfig } from './document.ts';
-import { describeGot, didYouMean, formatPath, type Hidden, type Path } from './mistakes.ts';
+import type { AudienceConfig, Config, GrantConfig, KeyFileConfig } from './document.ts';
+import { didYouMean, formatPath, type Hidden, type Path } from './mistakes.ts';
 import { covers, formatPointer, overlap, type Pointer, WILDCARD } from './pointer.ts';
 
 /** As much of a document as could be parsed; undefined where a part is missing or broken. */
@@ -23,19 +23,26 @@ type Report = (path: Path, expected: string, got: string, hint?: string) => void
 /** Checks every rule on the parts that are there. */
 export function checkRules(draft: Draft, hidden: Hidden, push: (mistake: Mistake) => void): void {
   const report: Report = (path, expected, got, hint) =>
-    push({ path: formatPath(path), expected, got, ...(hint === undefined ? {} : { hint }) });
+    push({
+      path: formatPath(path),
+      expected,
+      got: hidden(path) ? HIDDEN : got,
+      ...(hint === undefined ? {} : { hint }),
+    });
   checkTopics(draft, report);
   checkAudiences(draft, report);
   checkGrants(draft, report);
-  checkDesignation(draft, report);
+  checkDesignation(draft, hidden, report);
   checkIdentity(draft, report);
-  checkSealedPlace(draft, report);
+  checkSealedPlace(draft, hidden, report);
   checkRecord(draft, report);
-  checkBrokers(draft, hidden, report);
+  checkBrokers(draft, report);
   if (draft.unmatched === 'quarantine' && !draft.hasQuarantine) {
     report(['quarantine'], 'a section quarantine, since unmatched is quarantine', 'nothing');
   }
 }
+
+const HIDDEN = 'a value from the environment that is not shown';
 
 const quote = (pointer: Pointer) => JSON.stringify(formatPointer(pointer));
 
@@ -56,13 +63,19 @@ function checkTopics({ source, audiences, quarantine }: Draft, report: Report): 
   take(quarantine?.topic, ['quarantine', 'topic']);
 }
 
+/** The settings of sealing as they are where nobody sets them. */
+const UNSEALED = { alg: undefined, symmetric: false, enc: 'A256GCM', pad: 64, reuse: true };
+
 function checkAudiences({ audiences, quarantine }: Draft, report: Report): void {
   for (const [name, audience] of audiences) {
     if (audience === undefined) continue;
-    const { keys, alg, symmetric } = audience;
+    const { keys, alg, symmetric, enc, pad, reuse } = audience;
     if (keys === 'none') {
-      if (alg !== undefined) report(['audiences', name, 'alg'], 'nothing, since keys is none', alg);
-      if (symmetric) report(['audiences', name, 'symmetric'], 'nothing, since keys is none', 'true');
+      const idle = { alg, symmetric, enc, pad, reuse };
+      for (const [member, value] of Object.entries(idle)) {
+        if (value !== UNSEALED[member as keyof typeof idle])
+          report(['audiences', name, member], 'nothing, since keys is none', String(value));
+      }
     } else if (alg === 'A256KW' && !symmetric) {
       report(
         ['audiences', name, 'symmetric'],
@@ -73,7 +86,9 @@ function checkAudiences({ audiences, quarantine }: Draft, report: Report): void 
     } else if (symmetric && alg !== undefined && alg !== 'A256KW') {
       report(['audiences', name, 'alg'], 'A256KW, since symmetric is true', alg);
     }
+    if (keys !== 'none') checkKeyFile(keys, ['audiences', name, 'keys'], report);
   }
+  if (quarantine !== undefined) checkKeyFile(quarantine.keys, ['quarantine', 'keys'], report);
   if (quarantine?.alg === 'A256KW') {
     report(
       ['quarantine', 'alg'],
@@ -82,6 +97,12 @@ function checkAudiences({ audiences, quarantine }: Draft, report: Report): void 
       'the quarantine takes public keys only',
     );
   }
+}
+
+function checkKeyFile({ refresh, maxStale }: KeyFileConfig, path: Path, report: Report): void {
+  if (refresh < maxStale) return;
+  const hint = 'a set that is looked at less often than it goes stale halts by itself';
+  report([...path, 'maxStale'], `more than refresh, ${refresh} ms`, `${maxStale} ms`, hint);
 }
 
 // ---- grants ------------------------------------------------------------------------------------
@@ -126,8 +147,13 @@ function* usedInTheOpen({
   if (sealed !== undefined) yield { path: ['sealed'], pointer: sealed, use: 'the place of the JWE' };
 }
 
+/** A pointer and where it stands; only that, where it came from the environment. */
+function nameOf(pointer: Pointer, path: Path, hidden: Hidden): string {
+  return hidden(path) ? formatPath(path) : `${quote(pointer)} of ${formatPath(path)}`;
+}
+
 /** Designation is global: what any grant names is in clear for nobody. */
-function checkDesignation(draft: Draft, report: Report): void {
+function checkDesignation(draft: Draft, hidden: Hidden, report: Report): void {
   for (const { path, pointer, use } of usedInTheOpen(draft)) {
     for (const [g, grant] of draft.grants.entries()) {
       const c = grant?.claims.findIndex((claim) => overlap(claim, pointer)) ?? -1;
@@ -135,7 +161,7 @@ function checkDesignation(draft: Draft, report: Report): void {
       report(
         path,
         `${use} that no grant designates`,
-        `${quote(pointer)}, which overlaps ${quote(grant!.claims[c]!)} of ${formatPath(['grants', g, 'claims', c])}`,
+        `${quote(pointer)}, which overlaps ${nameOf(grant!.claims[c]!, ['grants', g, 'claims', c], hidden)}`,
         'a claim that any grant names is in clear for nobody: take it out of one of the two',
       );
       break;
@@ -153,8 +179,13 @@ function checkDesignation(draft: Draft, report: Report): void {
 // ---- identity and envelope ---------------------------------------------------------------------
 
 function checkIdentity({ source, clear, record }: Draft, report: Report): void {
-  if (source === undefined || source.id === 'coordinates') return;
+  if (source === undefined) return;
   const reader = 'a reader must be able to compute evt from what it gets';
+  const plain = record === undefined || record.source === 'plain';
+  if (source.id === 'coordinates') {
+    if (!plain) report(['record', 'source'], 'plain, since source.id is coordinates', record.source, reader);
+    return;
+  }
   // A broken entry of `clear` may be the one that covers.
   const complete = clear.every((pointer) => pointer !== undefined);
   for (const [i, subject] of source.id.entries()) {
@@ -165,6 +196,8 @@ function checkIdentity({ source, clear, record }: Draft, report: Report): void {
       else if (complete && !clear.some((c) => c !== undefined && covers(c, pointer))) {
         report(path, 'a member that clear covers', quote(pointer), `${reader}: add it to clear`);
       }
+    } else if (subject.kind === 'topic' && !plain) {
+      report(path, 'topic only where record.source is plain', `record.source ${record.source}`, reader);
     } else if (subject.kind === 'key' && record !== undefined && record.key !== 'pass') {
       report(path, 'key only where record.key is pass', `record.key ${record.key}`, reader);
     } else if (subject.kind === 'header' && record !== undefined && !record.headers.includes(subject.name)) {
@@ -173,13 +206,17 @@ function checkIdentity({ source, clear, record }: Draft, report: Report): void {
   }
 }
 
-function checkSealedPlace({ sealed, clear, source, grants }: Draft, report: Report): void {
+function checkSealedPlace({ sealed, clear, source, grants }: Draft, hidden: Hidden, report: Report): void {
   if (sealed === undefined) return;
   if (sealed.length === 0) report(['sealed'], 'the place of a member', 'the whole document');
   if (sealed.includes(WILDCARD)) report(['sealed'], 'a pointer without *', quote(sealed));
   for (const { path, pointer } of usedInTheOpen({ ...EMPTY, clear, source, grants })) {
     if (sealed.length > 0 && covers(sealed, pointer)) {
-      report(path, `a place outside ${quote(sealed)}, where the JWE stands`, quote(pointer));
+      report(
+        path,
+        `a place outside ${nameOf(sealed, ['sealed'], hidden)}, where the JWE stands`,
+        quote(pointer),
+      );
     }
   }
 }
@@ -241,21 +278,16 @@ export function isLoopback(broker: string): boolean {
   );
 }
 
-function checkBrokers({ kafka }: Draft, hidden: Hidden, report: Report): void {
+function checkBrokers({ kafka }: Draft, report: Report): void {
   if (kafka === undefined) return;
   const { brokers, ssl, allowPlaintext } = kafka;
   for (const [i, broker] of brokers.entries()) {
     const path = ['kafka', 'brokers', i];
     const port = Number(broker.slice(broker.lastIndexOf(':') + 1));
-    if (port < 1 || port > 65_535) report(path, 'a port from 1 to 65535', describeGot(broker, path, hidden));
+    if (port < 1 || port > 65_535) report(path, 'a port from 1 to 65535', JSON.stringify(broker));
     if (ssl === false && !allowPlaintext && !isLoopback(broker)) {
       const hint = 'set kafka.ssl, or kafka.allowPlaintext: true where the network is trusted';
-      report(
-        path,
-        'an encrypted connection beyond loopback',
-        `${describeGot(broker, path, hidden)} without ssl`,
-        hint,
-      );
+      report(path, 'an encrypted connection beyond loopback', `${JSON.stringify(broker)} without ssl`, hint);
     }
   }
   if (typeof ssl === 'object' && (ssl.cert === undefined) !== (ssl.key === undefined)) {

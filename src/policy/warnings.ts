@@ -11,7 +11,7 @@ export interface Warning {
 }
 
 /** Warnings about a policy that has no mistakes, in the document's order. */
-export function checkPolicy(config: Config): readonly Warning[] {
+export function policyWarnings(config: Config): readonly Warning[] {
   const warnings: Warning[] = [];
   const warn = (path: Path, message: string) => warnings.push({ path: formatPath(path), message });
   const { audiences, grants, kafka, record } = config;
@@ -41,6 +41,9 @@ export function checkPolicy(config: Config): readonly Warning[] {
   }
   if (record.key === 'pass') {
     warn(['record', 'key'], 'the source key is in clear for everybody, and audiences can join on it');
+  }
+  if (record.secret !== undefined && record.key !== 'hmac' && record.source !== 'hmac') {
+    warn(['record', 'secret'], 'nothing uses it: neither record.key nor record.source is hmac');
   }
   if (config.quarantine === undefined) {
     warn(['quarantine'], 'there is none: the first event that cannot be sealed halts the stream');

@@ -1,11 +1,12 @@
 /** JWK Sets (RFC 7517 section 5): every key is checked once, here, and refused with a reason or taken. */
-import { generateKeyPairSync, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { type KeyObject, timingSafeEqual } from 'node:crypto';
 import { ClaimsealError } from '../errors.ts';
 import type { ParsedKeySet, RecipientKey } from '../event.ts';
 import { ALGS, DEFAULT_ALG, DEFAULT_ENC, ENCS } from './algorithms.ts';
 import { asObject, parseJson } from './base64url.ts';
 import { agree, type KeyManagement } from './key-management.ts';
 import {
+  importEphemeral,
   importPrivate,
   importPublic,
   type Jwk,
@@ -16,6 +17,7 @@ import {
   thumbprint,
 } from './kinds.ts';
 import { hide } from './material.ts';
+import { newEphemeral } from './pair.ts';
 
 const MAX_SET_BYTES = 1024 * 1024;
 const MAX_KEYS = 1000;
@@ -214,9 +216,8 @@ function pairFits(jwk: Jwk, kind: Kind, key: KeyObject): boolean {
       const opened = row.unwrap(key, kind, {}, encryptedKey, 32);
       return opened !== undefined && timingSafeEqual(opened, contentKey);
     }
-    const other =
-      kind === 'X25519' ? generateKeyPairSync('x25519') : generateKeyPairSync('ec', { namedCurve: kind });
-    return timingSafeEqual(agree(key, other.publicKey), agree(other.privateKey, publicKey));
+    const { privateKey, epk } = newEphemeral(kind === 'X25519' ? kind : 'P-256');
+    return timingSafeEqual(agree(key, importEphemeral(epk, kind)!), agree(privateKey, publicKey));
   } catch {
     return false;
   }

@@ -5,14 +5,14 @@ import {
   createDecipheriv,
   createHash,
   diffieHellman,
-  generateKeyPairSync,
   type KeyObject,
   privateDecrypt,
   publicEncrypt,
   randomBytes,
 } from 'node:crypto';
 import { asObject, decodeBase64url } from './base64url.ts';
-import { exportEphemeral, importEphemeral, type Jwk, type Kind } from './kinds.ts';
+import { importEphemeral, type Jwk, type Kind } from './kinds.ts';
+import { newEphemeral } from './pair.ts';
 
 /** A fresh content key and what tells it to the recipient. The caller zeroes `contentKey`. */
 export interface Wrapped {
@@ -45,14 +45,14 @@ export function ecdhEs(alg: string, wrapBytes: 16 | 24 | 32): KeyManagement {
     // WebCrypto exports the public half of an ECDH pair with an empty list
     emptySealOps: true,
     wrap(recipient, kind, _enc, bytes) {
-      const ephemeral = newPair(kind);
-      const secret = agree(ephemeral.privateKey, recipient);
+      const { privateKey, epk } = newEphemeral(kind === 'X25519' ? kind : 'P-256');
+      const secret = agree(privateKey, recipient);
       const kek = concatKdf(secret, wrapBytes, alg, Buffer.alloc(0), Buffer.alloc(0));
       secret.fill(0);
       const contentKey = randomBytes(bytes);
       const encryptedKey = wrapKey(kek, contentKey);
       kek.fill(0);
-      return { contentKey, encryptedKey, header: { epk: exportEphemeral(ephemeral.publicKey) } };
+      return { contentKey, encryptedKey, header: { epk } };
     },
     unwrap(key, kind, header, encryptedKey, bytes) {
       if (encryptedKey.length !== bytes + 8) return undefined;
@@ -163,10 +163,6 @@ function uint32(value: number): Buffer {
 /** `apu` or `apv`: absent is empty; undefined where it is not base64url. */
 function partyInfo(value: unknown): Buffer | undefined {
   return value === undefined ? Buffer.alloc(0) : decodeBase64url(value);
-}
-
-function newPair(kind: Kind): { readonly publicKey: KeyObject; readonly privateKey: KeyObject } {
-  return kind === 'X25519' ? generateKeyPairSync('x25519') : generateKeyPairSync('ec', { namedCurve: kind });
 }
 
 /** The default initial value of RFC 3394 section 2.2.3.1. */

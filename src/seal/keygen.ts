@@ -1,7 +1,8 @@
 /** New key pairs as JWK Sets (RFC 7517), for `keygen`, tests and the self-test. */
-import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { DEFAULT_ALG } from './algorithms.ts';
 import { type Kind, thumbprint } from './kinds.ts';
+import { newJwkPair } from './pair.ts';
 
 export interface NewKeySet {
   /** What the sealing side gets; undefined for `oct`, whose one set both sides share. */
@@ -31,18 +32,12 @@ export function generateKeySet(options: {
       private: keySet({ k, kty }, kid ?? randomBytes(16).toString('base64url'), 'oct'),
     };
   }
-  const pairs = {
-    EC: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
-    OKP: () => generateKeyPairSync('x25519'),
-    RSA: () => generateKeyPairSync('rsa', { modulusLength: rsaBits }),
-  };
   const kind = ({ EC: 'P-256', OKP: 'X25519', RSA: 'RSA' } as const)[kty];
-  const pair: { publicKey: KeyObject; privateKey: KeyObject } = pairs[kty]();
-  const publicJwk = { ...pair.publicKey.export({ format: 'jwk' }) };
-  const name = kid ?? thumbprint(publicJwk, kind);
+  const { publicKey, privateKey } = newJwkPair(kind, rsaBits);
+  const name = kid ?? thumbprint(publicKey, kind);
   return {
-    public: keySet(publicJwk, name, kind),
-    private: keySet({ ...pair.privateKey.export({ format: 'jwk' }) }, name, kind),
+    public: keySet(publicKey, name, kind),
+    private: keySet(privateKey, name, kind),
   };
 }
 

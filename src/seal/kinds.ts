@@ -123,12 +123,6 @@ export function importEphemeral(epk: Jwk, kind: Kind): KeyObject | undefined {
   return 'reason' in key ? undefined : key;
 }
 
-/** The members a header's `epk` has, in RFC 7638's order turned to the usual one. */
-export function exportEphemeral(key: KeyObject): Record<string, string> {
-  const { kty, crv, x, y } = key.export({ format: 'jwk' });
-  return { kty: kty!, crv: crv!, x: x!, ...(y === undefined ? {} : { y }) };
-}
-
 function pick(jwk: Jwk, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, String(jwk[name])]));
 }

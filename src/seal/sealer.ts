@@ -68,8 +68,8 @@ export function createSealerWithin(limits: Limits, options: SealerOptions): Seal
   return {
     use(keys) {
       if (keys === snapshot) return;
-      snapshot = keys;
       for (const lane of lanes.values()) lane.use(keys.get(lane.aud));
+      snapshot = keys;
     },
     seal(aud, evt, plaintext) {
       const lane = lanes.get(aud);

@@ -323,3 +323,23 @@ describe('open', () => {
     expect([none.code, none.stderr]).toEqual([4, expect.stringContaining('keys.unreadable')]);
   });
 });
+
+test('a new content key for every event, whenever garbage is collected: Node 20 locks itself out of its own keys', () => {
+  const config = join(dir, 'reuse-off.yaml');
+  writeFileSync(
+    config,
+    POLICY.replaceAll('jwks.json }, topic', 'jwks.json }, reuse: off, topic').replace(
+      'reuse: off, topic: identity.quarantine',
+      'topic: identity.quarantine',
+    ),
+  );
+  const events = Array.from({ length: 5000 }, (_, n) => event(n)).join('\n');
+  const often = ['--gc-global', '--max-semi-space-size=1'];
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [...often, MAIN, 'seal', '--config', config, '--out', '-'],
+    { input: events, encoding: 'utf8', maxBuffer: 1 << 28, timeout: 60_000, killSignal: 'SIGKILL' },
+  );
+  expect(status).toBe(0);
+  expect(stdout.split('\n')).toHaveLength(3 * 5000 + 1);
+}, 70_000);

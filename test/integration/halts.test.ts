@@ -148,7 +148,7 @@ describe('bad records', () => {
     await d.produce(5);
     await d.send([{ ...bad, value: `{"x":"${'s'.repeat(40_000)}` }]);
     await d.produce(5, { from: 5 });
-    await halted([], 'quarantine.tooLarge', [`--quarantine-offset ${d.topics.source}/0/5`]);
+    await halted([], 'quarantine.refused', [`--quarantine-offset ${d.topics.source}/0/5`]);
     const again = await d.start(['--until-end', '--quarantine-offset', `${d.topics.source}/0/5`]).ended;
     expect(again.code, again.stderr).toBe(0);
     expect(await outputs()).toEqual([10, 10, 10, 10]);

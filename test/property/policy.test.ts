@@ -244,7 +244,12 @@ function run(event: unknown, config: ReturnType<typeof configOf>) {
       return 'jwe';
     },
   };
-  const { outputs, matched, sealedFor } = sealRecord(recordOf(event), { codec, plan, sealer });
+  const { outputs, matched, sealedFor } = sealRecord(recordOf(event), {
+    codec,
+    plan,
+    sealer,
+    setAside: new Set(),
+  });
   return { plaintexts, outputs: new Map(outputs.map((o) => [o.topic, String(o.value)])), matched, sealedFor };
 }
 
@@ -339,5 +344,5 @@ test('a designated value stands in no output, and in the plaintext of those alon
     }),
     { numRuns: 3000 },
   );
-  expect(looked).toBeGreaterThan(500);
+  expect(looked).toBeGreaterThan(100);
 });

@@ -173,6 +173,20 @@ describe('what is refused, all alike', () => {
     expect(() => opener('payroll').open(changed(payroll!, change))).toThrow(expect.objectContaining(refusal));
   });
 
+  test.each<[string, (clear: Clear) => void]>([
+    ['a claim', (v) => Object.assign(v, { data: { email: '1@example.com' } })],
+    ['a claim of an item', (v) => Object.assign(v.items[0]!, { secret: 's1' })],
+    ['that there is an object', (v) => Object.assign(v, { data: {} })],
+  ])('with `clear`, a right guess of %s beside the JWE', (_, guess) => {
+    const { payroll } = seal(event('1'));
+    const { clear } = document('coordinates');
+    const guessed = changed(payroll!, guess);
+    expect(() => opener('payroll').open(guessed)).not.toThrow();
+    expect(() => opener('payroll', { clear }).open(guessed)).toThrow(expect.objectContaining(refusal));
+    expect(parse(opener('payroll', { clear }).open(asRecord(payroll!)))).toMatchObject({ id: '1' });
+    expect(() => opener('payroll', { clear: [...clear, '/data', '/items/*'] }).open(guessed)).not.toThrow();
+  });
+
   test.each([0, 1, 2, 3, 4])('a flipped character in part %i of the JWE', (part) => {
     const { payroll } = seal(event('1'));
     const flipped = changed(payroll!, (value) => {

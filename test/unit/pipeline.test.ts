@@ -44,7 +44,7 @@ function stages(more: Partial<Stages> = {}): Stages & { notices: Notice[] } {
     decide: (_, { value }) => {
       const word = value!.toString();
       if (word === 'bug') throw new TypeError('secret-in-a-message');
-      if (word !== 'ok' && word !== 'none') throw new ClaimsealError(word as Code, 'told so');
+      if (word !== 'ok' && word !== 'none') throw new ClaimsealError(word as Code, 'bad');
       return {
         evt: '["id"]',
         clear: root,
@@ -135,7 +135,13 @@ describe('a bad record', () => {
     expect(JSON.parse(evt!)).toEqual(['in', 3, 8]);
     const content = JSON.parse(output!.value!.toString().slice(`jwe(quarantine,${evt},`.length, -1));
     expect(Buffer.from(content.value, 'base64').toString()).toBe('event.shape');
-    expect(content).toMatchObject({ topic: 'in', partition: 3, offset: '8', code: 'event.shape' });
+    expect(content).toMatchObject({
+      topic: 'in',
+      partition: 3,
+      offset: '8',
+      code: 'event.shape',
+      reason: 'bad',
+    });
     expect(content.headers).toEqual([['h', Buffer.from('x').toString('base64')]]);
     expect(Object.fromEntries(output!.headers.map(([n, v]) => [n, v.toString()]))).toMatchObject({
       'content-type': 'application/jose',
@@ -143,7 +149,7 @@ describe('a bad record', () => {
       'claimseal-policy': 'D',
     });
     expect(s.notices.filter((n) => n.type === 'quarantined')).toEqual([
-      { type: 'quarantined', code: 'event.shape', topic: 'in', partition: 3, offset: '8' },
+      { type: 'quarantined', code: 'event.shape', topic: 'in', partition: 3, offset: '8', reason: 'bad' },
     ]);
   });
 
@@ -162,16 +168,38 @@ describe('a bad record', () => {
 
   test('too large even for quarantine halts; set aside, its digest stands for it', async () => {
     const admit = (output: Output) => {
-      if (output.topic === 't.quarantine') throw new ClaimsealError('output.tooLarge', 'too large');
+      if (output.topic === 't.quarantine' && output.value!.includes('"value"'))
+        throw new ClaimsealError('output.tooLarge', 'an output is too large', { remedy: 'raise it' });
     };
     const bad = record(8, 'event.shape');
     await expect(run([bad], stages(), admit)).rejects.toMatchObject({
-      code: 'quarantine.tooLarge',
-      remedy: expect.stringContaining('--quarantine-offset in/3/8'),
+      code: 'quarantine.refused',
+      message: expect.stringContaining('an output is too large'),
+      remedy: expect.stringMatching(/^raise it; or .*--quarantine-offset in\/3\/8/),
     });
     const [outputs] = await run([bad], stages({ setAside: new Set(['in/3/8']) }), admit);
     expect(outputs![0]!.value!.toString()).toContain('"digest":"digest"');
     expect(outputs![0]!.value!.toString()).not.toContain(Buffer.from('event.shape').toString('base64'));
+  });
+
+  test('a quarantine that cannot even take the digest halts, and so does one that fails in another way', async () => {
+    const s = stages({ setAside: new Set(['in/3/8']) });
+    const failing = (code: Code) => () => {
+      throw new ClaimsealError(code, 'no');
+    };
+    const halted = (code: Code) => run([record(8, 'ok')], s, failing(code));
+    await expect(halted('output.nullKey')).rejects.toMatchObject({ code: 'quarantine.refused' });
+    await expect(halted('kafka.topic')).rejects.toMatchObject({ code: 'kafka.topic' });
+  });
+
+  test.each([
+    ['a partition', { partition: '3],"x":[1' as unknown as number }],
+    ['an offset', { offset: '8],"aud":"payroll","x":[1' }],
+    ['an offset with leading zeros', { offset: '08' }],
+    ['an empty offset', { offset: '' }],
+  ])('%s that is no integer halts: it would be read as members of the header', async (_, more) => {
+    const bad = { ...record(8, 'event.shape'), ...more };
+    await expect(run([bad], stages())).rejects.toMatchObject({ code: 'internal' });
   });
 
   test('the operator can set any record aside, a good one too', async () => {

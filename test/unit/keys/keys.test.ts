@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ClaimsealError } from '../../../src/errors.ts';
 import type { Notice } from '../../../src/event.ts';
 import { type KeySource, type OpenKeys, openKeys } from '../../../src/keys/index.ts';
+import type { readKeyFile } from '../../../src/keys/key-file.ts';
 import { generateKeySet, parseJwks } from '../../../src/seal/index.ts';
 
 const MINUTE = 60_000;
@@ -245,6 +246,36 @@ describe('openKeys', () => {
     await opened.refresh();
     expect(opened.current()).toBe(before);
     expect(told().at(-1)).toBe('found a');
+  });
+
+  it('lets a set go stale whose file system does not answer, and asks it once', async () => {
+    const reading = { state: 'read', bytes: Buffer.from(setOf(newJwk('a'))) } as const;
+    let answer = Promise.resolve<Awaited<ReturnType<typeof readKeyFile>>>(reading);
+    let asked = 0;
+    const read = () => {
+      asked += 1;
+      return answer;
+    };
+    keys = await openKeys({
+      ...{ audiences: [source()], parse: parseJwks, observe: (notice: Notice) => notices.push(notice) },
+      ...{ now: () => now, read, answerMs: 5 },
+    });
+    const before = keys.current();
+    let recover = (_: typeof reading) => {};
+    answer = new Promise((resolve) => {
+      recover = resolve;
+    });
+    now += MINUTE;
+    await keys.refresh();
+    expect(notices.at(-1)).toMatchObject({ type: 'keysStale', sinceMs: MINUTE, reason: 'no answer in 5 ms' });
+    expect(keys.current()).toBe(before);
+    now += 60 * MINUTE;
+    await keys.refresh();
+    expect(thrownBy(() => keys?.current()).code).toBe('keys.stale');
+    expect(asked).toBe(2);
+    recover(reading);
+    await keys.refresh();
+    expect(keys.current()).toBe(before);
   });
 
   it('keeps the last good set when the path turns into a directory', async () => {

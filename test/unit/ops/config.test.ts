@@ -80,8 +80,27 @@ describe('YAML', () => {
   test('numbers that a double would change', async () => {
     const text = GOOD.replace('/type: a', '/type: 9007199254740993');
     expect(await mistakes(text)).toContainEqual(
-      expect.objectContaining({ path: 'grants[0].when["/type"]', got: '9007199254740993' }),
+      expect.objectContaining({ path: 'grants[0].when["/type"]', got: 'one that it rounds' }),
     );
+  });
+
+  test.each([
+    '12345678901234567890',
+    '0.12345678901234567891',
+    '!12345678901234567890',
+    '|98765',
+    '>hunter2 b',
+    '}hunter2',
+    '@hunter2',
+  ])('a password without quotes is not shown: %s', async (password) => {
+    const sasl = `{ mechanism: plain, username: u, password: ${password} }`;
+    const kafka = `kafka:\n  brokers: [localhost:9092]\n  groupId: g\n`;
+    const block = `${GOOD}${kafka}  sasl:\n    mechanism: plain\n    username: u\n    password: ${password}\n`;
+    for (const text of [block, `${GOOD}${kafka}  sasl: ${sasl}\n`, `${GOOD}${kafka}  sasl: ${password}\n`]) {
+      const found = await mistakes(text);
+      expect(found).not.toEqual([]);
+      expect(JSON.stringify(found)).not.toContain(password.replace(/^\W/, ''));
+    }
   });
 
   test('__proto__ is no way around a condition', async () => {

@@ -115,7 +115,14 @@ describe('metrics', () => {
   test('retries, quarantined, sessions, warnings are counted; defaults are there', async () => {
     const metrics = createMetrics();
     metrics.count({ type: 'retry', code: 'kafka.unavailable', reason: 'r', attempt: 1, delayMs: 1 });
-    metrics.count({ type: 'quarantined', code: 'event.notJson', topic: 't', partition: 0, offset: '1' });
+    metrics.count({
+      type: 'quarantined',
+      code: 'event.notJson',
+      topic: 't',
+      partition: 0,
+      offset: '1',
+      reason: 'r',
+    });
     metrics.count({ type: 'session', change: 'opened', topic: 't', partition: 0 });
     metrics.count({ type: 'session', change: 'closed', topic: 't', partition: 0 });
     metrics.count({ type: 'warning', message: 'm' });

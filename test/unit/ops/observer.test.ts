@@ -25,7 +25,14 @@ const batch: Notice = {
   durationMs: 1,
   timestamp: 1,
 };
-const bad: Notice = { type: 'quarantined', code: 'event.notJson', topic: 't', partition: 0, offset: '1' };
+const bad: Notice = {
+  type: 'quarantined',
+  code: 'event.notJson',
+  topic: 't',
+  partition: 0,
+  offset: '1',
+  reason: 'r',
+};
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { checkPolicy, configJsonSchema, configReference, explainPolicy } from '../../../src/policy/index.ts';
+import {
+  configJsonSchema,
+  configReference,
+  explainPolicy,
+  policyWarnings,
+} from '../../../src/policy/index.ts';
 import { configOf, type Document } from './support.ts';
 
 describe('explain', () => {
@@ -56,7 +61,7 @@ describe('explain', () => {
 });
 
 describe('warnings', () => {
-  const paths = (changes: Document) => checkPolicy(configOf(changes)).map(({ path }) => path);
+  const paths = (changes: Document) => policyWarnings(configOf(changes)).map(({ path }) => path);
   const quarantine = { keys: { file: 'q.json' }, topic: 'q' };
   const payroll = { keys: { file: 'k.json' }, topic: 'payroll' };
   const one = (more: object) => ({
@@ -101,7 +106,7 @@ describe('warnings', () => {
       { claims: ['/a/x', '/b'], to: ['siem'], when },
     ];
     const idle = (when: object, otherwise: object) =>
-      checkPolicy(configOf({ quarantine, grants: grants(when, otherwise) })).filter(
+      policyWarnings(configOf({ quarantine, grants: grants(when, otherwise) })).filter(
         ({ path }) => path === 'grants[2]',
       );
     expect(idle({ '/id': 'x', '/type': 't' }, { '/type': 't' })).toEqual([

@@ -58,6 +58,15 @@ describe('id', () => {
   ])('a reader must be able to compute it: %s', (_, id) =>
     expect(pathsOf({ source: source(id) })).toContain('source.id[0]'),
   );
+  test.each(['hmac', 'off'])(
+    'coordinates and topic need header claimseal-source in plain, not %s',
+    (mode) => {
+      const record = { key: 'drop', source: mode, secret: 'x'.repeat(32) };
+      expect(pathsOf({ source: source('coordinates'), record })).toContain('record.source');
+      expect(pathsOf({ source: source(['topic']), record })).toContain('source.id[0]');
+      expect(pathsOf({ source: source(['/id']), record })).toEqual([]);
+    },
+  );
   test.each([[['topic']], ['coordinates'], [['/id']], [[['id']]]])('good: %j', (id) =>
     expect(pathsOf({ source: source(id) })).toEqual([]),
   );

@@ -1,5 +1,5 @@
 /** Every check of a key, attacked. */
-import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { generateKeySet, parseJwks, parsePrivateJwks } from '../../../src/seal/index.ts';
 
@@ -15,7 +15,12 @@ const parse = (jwk: unknown, use: { alg?: string; symmetric?: boolean } = {}) =>
   parseJwks(bytes(jwk), { symmetric: false, ...use });
 
 function publicJwk(type: 'rsa', options: { modulusLength: number; publicExponent?: number }): JsonWebKey {
-  return generateKeyPairSync(type, options).publicKey.export({ format: 'jwk' });
+  const { publicKey } = generateKeyPairSync(type, {
+    ...options,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  return createPublicKey(publicKey).export({ format: 'jwk' });
 }
 
 test.each([
