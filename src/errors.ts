@@ -27,11 +27,13 @@ export const CODES = {
   // an event whose outputs cannot be produced
   'output.tooLarge': 'deadLetter',
   'output.nullKey': 'deadLetter',
+  'output.timestamp': 'deadLetter',
   // set aside by the operator
   'operator.setAside': 'deadLetter',
   // the world
   'kafka.unavailable': 'retry',
   'kafka.session': 'retry',
+  'kafka.corrupt': 'retry',
   // configuration, policy, keys
   'config.invalid': 'halt',
   'config.unreadable': 'halt',
@@ -46,6 +48,8 @@ export const CODES = {
   'kafka.partitions': 'halt',
   'kafka.gap': 'halt',
   'kafka.compression': 'halt',
+  'kafka.version': 'halt',
+  'kafka.refused': 'halt',
   'quarantine.missing': 'halt',
   'quarantine.share': 'halt',
   'quarantine.refused': 'halt',

@@ -203,7 +203,8 @@ function quarantineRecord(
         ['claimseal-code', Buffer.from(code)],
         ['claimseal-policy', Buffer.from(plan.digest)],
       ],
-      timestamp,
+      // The record's own may be what is bad about it, or so old that retention would take it at once.
+      timestamp: Date.now().toString(),
     } as const;
     admit(output);
     return output;
@@ -251,7 +252,7 @@ export async function runPipeline<B extends Batch>(
 ): Promise<void> {
   const { sealer, keys, observe } = stages;
   const admit = sink.admit.bind(sink);
-  const share = createShareGuard(stages.quarantine?.maxShare);
+  const share = new ShareGuard(stages.quarantine?.maxShare);
 
   const process = (record: SourceRecord): Sealed & { error?: ClaimsealError } => {
     try {
@@ -275,6 +276,7 @@ export async function runPipeline<B extends Batch>(
     sealer.use(keys.current());
     const outputs: (readonly Output[])[] = [];
     const sealed = new Map<string, number>();
+    const isBad: boolean[] = [];
     const bad: { record: SourceRecord; error: ClaimsealError }[] = [];
     let unmatched = 0;
     for (const [index, record] of batch.records.entries()) {
@@ -284,9 +286,11 @@ export async function runPipeline<B extends Batch>(
       for (const name of result.sealedFor) sealed.set(name, (sealed.get(name) ?? 0) + 1);
       if (result.error !== undefined) bad.push({ record, error: result.error });
       else if (!result.matched) unmatched += 1;
-      share(result.error !== undefined, record);
+      isBad.push(result.error !== undefined);
     }
+    share.judge(batch.records, isBad);
     await sink.deliver(batch, outputs);
+    share.keep(isBad);
 
     for (const { record, error } of bad) {
       const { topic, partition, offset } = record;
@@ -315,30 +319,48 @@ function located(error: ClaimsealError, record: SourceRecord): ClaimsealError {
   });
 }
 
-/** Counts the quarantined among the last thousand events; halts when they exceed the stated share. */
-function createShareGuard(
-  maxShare: number | undefined,
-): (quarantined: boolean, record: SourceRecord) => void {
-  if (maxShare === undefined) return () => {};
-  const window = new Uint8Array(1000);
-  let next = 0;
-  let seen = 0;
-  let bad = 0;
-  return (quarantined, record) => {
-    bad += Number(quarantined) - window[next]!;
-    window[next] = Number(quarantined);
-    next = (next + 1) % window.length;
-    seen = Math.min(seen + 1, window.length);
-    if (seen === window.length && bad > maxShare * window.length) {
-      throw new ClaimsealError(
-        'quarantine.share',
-        `${bad} of the last ${window.length} events were quarantined at ${coordinates(record)}, more than quarantine.maxShare ${maxShare}`,
-        {
-          place: { topic: record.topic, partition: record.partition, offset: record.offset },
-          remedy:
-            'compare the policy with what the source sends (`claimseal explain`), or raise quarantine.maxShare',
-        },
-      );
+/** Halts when the quarantined among the last thousand events exceed the stated share. */
+class ShareGuard {
+  readonly #maxShare: number | undefined;
+  /** One for each event that was delivered as quarantined. */
+  #window = new Uint8Array(1000);
+  #seen = 0;
+
+  constructor(maxShare: number | undefined) {
+    this.#maxShare = maxShare;
+  }
+
+  /** Throws what halts, should these events be delivered. Counts nothing yet: a batch may come again. */
+  judge(records: readonly SourceRecord[], bad: readonly boolean[]): void {
+    if (this.#maxShare === undefined || !bad.includes(true)) return;
+    const window = this.#window.slice();
+    const most = this.#maxShare * window.length;
+    let count = window.reduce((sum, one) => sum + one, 0);
+    for (const [i, isBad] of bad.entries()) {
+      const at = (this.#seen + i) % window.length;
+      count += Number(isBad) - window[at]!;
+      window[at] = Number(isBad);
+      if (this.#seen + i + 1 >= window.length && count > most) throw this.#exceeded(count, records[i]!);
     }
-  };
+  }
+
+  /** Counts events that were delivered. */
+  keep(bad: readonly boolean[]): void {
+    for (const isBad of bad) {
+      this.#window[this.#seen % this.#window.length] = Number(isBad);
+      this.#seen += 1;
+    }
+  }
+
+  #exceeded(count: number, record: SourceRecord): ClaimsealError {
+    return new ClaimsealError(
+      'quarantine.share',
+      `${count} of the last ${this.#window.length} events were quarantined at ${coordinates(record)}, more than quarantine.maxShare ${this.#maxShare}`,
+      {
+        place: { topic: record.topic, partition: record.partition, offset: record.offset },
+        remedy:
+          'compare the policy with what the source sends (`claimseal explain`), or raise quarantine.maxShare',
+      },
+    );
+  }
 }

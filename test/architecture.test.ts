@@ -35,6 +35,16 @@ const room = (path: string) => (path.includes('/') ? path.split('/')[0]! : '');
 const inside = (i: Import) => i.to.endsWith('.ts');
 const say = (list: readonly Import[]) => list.map((i) => `${i.from} -> ${i.to}`);
 
+const sources = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => ({ file: join(folder, file), text: readFileSync(join(folder, file), 'utf8') }));
+const namesOf = (list: string) =>
+  list
+    .split(',')
+    .map((name) => name.trim().replace(/^type /, ''))
+    .filter((name) => name !== '');
+
 describe('rooms', () => {
   test('the test sees the code', () => {
     expect(files.length).toBeGreaterThan(30);
@@ -49,6 +59,23 @@ describe('rooms', () => {
       (i) => inside(i) && room(i.to) !== '' && room(i.to) !== room(i.from) && !i.to.endsWith('/index.ts'),
     );
     expect(say(aside)).toEqual([]);
+  });
+
+  test('what a door hands out has a taker', () => {
+    const taken = [...sources(SRC), ...sources(import.meta.dirname)];
+    for (const name of ROOMS.filter((r) => r !== 'cli')) {
+      const door = readFileSync(join(SRC, name, 'index.ts'), 'utf8');
+      const names = [...door.matchAll(/export (?:type )?\{([^}]*)\}/g)].flatMap((m) => namesOf(m[1]!));
+      const used = taken
+        .filter(({ file }) => !file.startsWith(join(SRC, name)))
+        .flatMap(({ text }) => [...text.matchAll(/(?:import|export) (?:type )?\{([^}]*)\} from '([^']+)'/g)])
+        .filter((m) => m[2]!.includes(`${name}/`))
+        .flatMap((m) => namesOf(m[1]!));
+      expect(
+        names.filter((n) => !used.includes(n)),
+        name,
+      ).toEqual([]);
+    }
   });
 
   test('no import cycle, type-only imports included', () => {

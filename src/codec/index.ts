@@ -13,7 +13,6 @@ import { JsonEvent } from './json-event.ts';
 import { createScanner, type Limits } from './scan.ts';
 import { createWriter } from './write.ts';
 
-export type { Limits } from './scan.ts';
 export { agrees, find, sameValue, without } from './tree.ts';
 
 /** Trees are walked by recursion; this deep no stack overflows. */

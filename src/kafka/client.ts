@@ -7,14 +7,12 @@ import { connect, isIP, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Admin, Kafka, KafkaConfig, SASLOptions } from 'kafkajs';
 import { ClaimsealError } from '../errors.ts';
-import { registerCompression } from './compression.ts';
 import { kafkaFailure } from './failures.ts';
 import { kafkajs } from './repairs.ts';
 
 /** Section `kafka` of the configuration. Times in ms, files as paths. */
 export interface KafkaSettings {
   readonly brokers: readonly string[];
-  readonly groupId: string;
   readonly clientId: string;
   readonly delivery: 'exactly-once' | 'at-least-once';
   readonly start: 'earliest' | 'latest';
@@ -61,8 +59,7 @@ export async function createClients(
   settings: KafkaSettings,
   refused: (error: ClaimsealError) => void,
 ): Promise<Clients> {
-  const { Kafka, logLevel, CompressionCodecs, CompressionTypes } = kafkajs();
-  registerCompression(CompressionCodecs, CompressionTypes);
+  const { Kafka, logLevel } = kafkajs();
   const ssl = await readTls(settings.ssl);
   const config: KafkaConfig = {
     brokers: [...settings.brokers],

@@ -1,56 +1,49 @@
 /**
- * Decompression of record batches. kafkajs itself knows gzip only, and inflates without limit: a batch of a few
- * kilobytes could fill the memory. Every codec here stops at a limit of output. Reading only: claimseal produces
- * uncompressed batches, since most of their bytes are ciphertext.
+ * Decompression of record batches, which stops at a limit of output: a batch of a few kilobytes could fill the
+ * memory. Reading only: claimseal produces uncompressed batches, since most of their bytes are ciphertext.
  */
 import { promisify } from 'node:util';
 import { unzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
-import type { CompressionTypes as Types } from 'kafkajs';
 import { decompressBound, decompressFrame } from 'lz4js';
 import { uncompress } from 'snappyjs';
 import { ClaimsealError } from '../errors.ts';
 
 /** Far above what brokers let through: `max.message.bytes` is 1 MiB, and identity events shrink tenfold. */
-const LIMIT_BYTES = 64 * 1024 * 1024;
-
-/** kafkajs's table: a factory for each number that a batch's attributes may hold. */
-export type Codecs = Record<number, () => { decompress(input: Buffer): Promise<Buffer> }>;
+export const MAX_BATCH_BYTES = 64 * 1024 * 1024;
 
 type Decode = (input: Buffer, limit: number) => Buffer | Promise<Buffer>;
 
 /**
- * Teaches a loaded kafkajs to read gzip, snappy, lz4 and zstd. Its codec table is an argument: importing kafkajs
- * here would load it before it is mended.
+ * The records of a compressed batch.
+ * @param codec number of the codec in the batch's attributes
+ * @param batch most bytes of output, and the batch's offset for the error
+ * @throws ClaimsealError `kafka.compression`
  */
-export function registerCompression(codecs: Codecs, types: typeof Types, limit = LIMIT_BYTES): void {
-  const decoders: readonly (readonly [Types, string, Decode])[] = [
-    [types.GZIP, 'gzip', gunzip],
-    [types.Snappy, 'snappy', snappy],
-    [types.LZ4, 'lz4', lz4],
-    [types.ZSTD, 'zstd', zstd],
-  ];
-  for (const [type, name, decode] of decoders) {
-    codecs[type] = () => ({
-      compress: () => Promise.reject(new TypeError('claimseal never compresses')),
-      decompress: async (input: Buffer) => {
-        try {
-          return await decode(input, limit);
-        } catch (error) {
-          throw unreadable(name, limit, error);
-        }
+export async function decompress(
+  codec: number,
+  input: Buffer,
+  { limit, offset }: { readonly limit: number; readonly offset: bigint },
+): Promise<Buffer> {
+  const [name, decode] = CODECS[codec] ?? ['unknown', unknown];
+  try {
+    return await decode(input, limit);
+  } catch (cause) {
+    throw new ClaimsealError(
+      'kafka.compression',
+      `expected a ${name} record batch of at most ${limit} bytes once decompressed, found a larger or a damaged one at offset ${offset}`,
+      {
+        place: { offset: offset.toString() },
+        remedy: 'let the producer send smaller batches, or move the group past the batch',
+        cause,
       },
-    });
+    );
   }
 }
 
-function unreadable(codec: string, limit: number, cause: unknown): ClaimsealError {
-  return new ClaimsealError(
-    'kafka.compression',
-    `expected a ${codec} record batch of at most ${limit} bytes once decompressed, found a larger or a damaged one`,
-    { remedy: 'let the producer send smaller batches, or move the group past the batch', cause },
-  );
-}
+const unknown: Decode = () => {
+  throw new RangeError('codec');
+};
 
 const gunzip: Decode = (input, maxOutputLength) => promisify(unzip)(input, { maxOutputLength });
 
@@ -95,4 +88,12 @@ const zstd: Decode = (input, limit) => {
   });
   stream.push(input, true);
   return Buffer.concat(blocks);
+};
+
+/** By their numbers in a batch's attributes. */
+const CODECS: Readonly<Record<number, readonly [name: string, decode: Decode]>> = {
+  1: ['gzip', gunzip],
+  2: ['snappy', snappy],
+  3: ['lz4', lz4],
+  4: ['zstd', zstd],
 };

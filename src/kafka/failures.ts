@@ -10,6 +10,8 @@ interface Failure {
   readonly code?: string | number;
   readonly cause?: unknown;
   readonly originalError?: unknown;
+  /** Of KafkaJSAggregateError. */
+  readonly errors?: readonly unknown[];
 }
 
 /** Protocol errors (Kafka's own names) and Node's TLS codes that no retry mends. */
@@ -99,15 +101,58 @@ export function isTopicFailure(thrown: unknown): boolean {
   return [...causes(thrown)].some(({ type }) => TOPIC_FAILURES.has(type));
 }
 
-/** The error and what it says it came from; a few, since one may name itself. */
-function* causes(thrown: unknown): Generator<Failure> {
-  let error = thrown;
-  for (let depth = 0; depth < 8 && isFailure(error); depth += 1) {
-    yield error;
-    error = error.cause ?? error.originalError;
-  }
+/** The error and what it says it came from; not for ever, since one may name itself. */
+function* causes(thrown: unknown, depth = 0): Generator<Failure> {
+  if (!isFailure(thrown) || depth === 8) return;
+  yield thrown;
+  for (const error of thrown.errors ?? []) yield* causes(error, depth + 1);
+  yield* causes(thrown.cause ?? thrown.originalError, depth + 1);
 }
 
 function isFailure(e: unknown): e is Failure {
   return typeof e === 'object' && e !== null;
+}
+
+/** Refusals that pass by themselves seldom: a clock that is ahead, a limit that somebody is about to raise. */
+const STUBBORN: ReadonlySet<string | undefined> = new Set([
+  'INVALID_TIMESTAMP',
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'CORRUPT_MESSAGE',
+  'INVALID_TOPIC_EXCEPTION',
+  'POLICY_VIOLATION',
+]);
+const STRIKES = 6;
+
+/** Counts failures in a row that only a change elsewhere can mend, and gives up on them in the end. */
+export class Patience {
+  #strikes = 0;
+
+  /** The error as it is, or what halts after some like it. */
+  judge(error: ClaimsealError): ClaimsealError {
+    if (!isStubborn(error)) return error;
+    this.#strikes += 1;
+    if (this.#strikes < STRIKES) return error;
+    return new ClaimsealError('kafka.refused', `${error.message}, ${this.#strikes} times in a row`, {
+      place: error.place,
+      remedy:
+        error.remedy ?? 'compare the limits of the topics with what is read; nothing was committed past it',
+      cause: error.cause,
+    });
+  }
+
+  restore(): void {
+    this.#strikes = 0;
+  }
+}
+
+function isStubborn(error: ClaimsealError): boolean {
+  if (error.code === 'kafka.corrupt') return true;
+  return [...causes(error.cause)].some(
+    (e) =>
+      STUBBORN.has(e.type) ||
+      e instanceof TypeError ||
+      e instanceof RangeError ||
+      e instanceof ReferenceError,
+  );
 }

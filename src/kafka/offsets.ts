@@ -1,10 +1,17 @@
 /** Offsets as the broker knows them: ends of the log, and what the group committed. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { ClaimsealError } from '../errors.ts';
 import type { Clients } from './client.ts';
+import { kafkaFailure } from './failures.ts';
 import type { Slot } from './session.ts';
 import type { LogRange } from './worker.ts';
 
 /** How long an answer serves several partitions that ask at once. */
 const FRESH_MS = 300;
+
+/** A transaction's offsets are seen once its marker is written, behind the answer to its commit. */
+const VISIBLE_TRIES = 100;
+const VISIBLE_DELAY_MS = 100;
 
 export interface Offsets {
   range(slot: Slot): Promise<LogRange>;
@@ -48,6 +55,17 @@ export function createOffsets(clients: Clients, groupId: string): Offsets {
       return offsets;
     });
 
+  const endsOf = (topics: readonly string[]) =>
+    Promise.all(
+      topics.map(async (topic) => ({
+        topic,
+        partitions: [...(await ranges(topic))].map(([partition, { high }]) => ({
+          partition,
+          offset: high.toString(),
+        })),
+      })),
+    );
+
   return {
     committed,
     range: async ({ topic, partition }) => {
@@ -63,13 +81,31 @@ export function createOffsets(clients: Clients, groupId: string): Offsets {
       return ends;
     },
     startAtEnd: async (topics) => {
-      if ((await committed(topics)).size > 0) return;
-      for (const topic of topics) {
-        const partitions = [...(await ranges(topic))].map(([partition, { high }]) => ({
-          partition,
-          offset: high.toString(),
-        }));
-        await clients.admin((admin) => admin.setOffsets({ groupId, topic, partitions }));
+      const begun = async () => (await committed(topics)).size > 0;
+      if (await begun()) return;
+      // All topics in one transaction: a part of them would pass for a group that has begun. Its epoch fences an
+      // instance that starts at the same time.
+      const producer = clients.producer.producer({
+        idempotent: true,
+        maxInFlightRequests: 1,
+        transactionalId: `claimseal/${groupId}/start`,
+      });
+      try {
+        await producer.connect();
+        await (await producer.transaction()).abort();
+        if (await begun()) return;
+        const transaction = await producer.transaction();
+        await transaction.sendOffsets({ consumerGroupId: groupId, topics: await endsOf(topics) });
+        await transaction.commit();
+        for (let tries = 0; !(await begun()); tries += 1) {
+          if (tries === VISIBLE_TRIES)
+            throw new ClaimsealError('kafka.session', 'the start is not visible yet');
+          await delay(VISIBLE_DELAY_MS);
+        }
+      } catch (thrown) {
+        throw kafkaFailure(thrown);
+      } finally {
+        await producer.disconnect().catch(() => {});
       }
     },
   };

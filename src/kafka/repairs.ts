@@ -1,13 +1,15 @@
 /**
  * kafkajs 2.2.4, mended before it loads.
  *
- * Two of its behaviours lose or invent data and have no option:
+ * Some of its behaviours lose or invent data, or stop for ever, and have no option:
  *
  * - its filter of aborted transactions shows aborted records when transactions overlap, when a key is four zero
  *   bytes, and when reading starts in the middle of one;
- * - an offset that retention has removed makes it commit "earliest" and go on without a word.
+ * - an offset that retention has removed makes it commit "earliest" and go on without a word;
+ * - its decoder of record batches does what record-batch.ts says;
+ * - it joins the group anew without a chance to finish what is in hand, which another member then does again.
  *
- * A private copy of its modules is loaded with both replaced, so that a host program's own kafkajs stays as it
+ * A private copy of its modules is loaded with these replaced, so that a host program's own kafkajs stays as it
  * is. The replacements fit one version only, which package.json pins and this file checks.
  */
 import { readFileSync } from 'node:fs';
@@ -15,15 +17,12 @@ import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { compileFunction } from 'node:vm';
 import { ClaimsealError } from '../errors.ts';
+import { createFetchDecode, type Decoder, refuseOldFetch } from './fetch.ts';
+import type { FetchedMessage } from './record-batch.ts';
 
 const VERSION = '2.2.4';
 
-interface FetchedMessage {
-  readonly offset: string;
-  readonly key: Buffer | null;
-  readonly isControlRecord: boolean;
-  readonly batchContext: { readonly producerId: string; readonly inTransaction: boolean };
-}
+type Filtered = Pick<FetchedMessage, 'offset' | 'key' | 'isControlRecord' | 'batchContext'>;
 
 interface AbortedTransaction {
   readonly firstOffset: string;
@@ -31,7 +30,14 @@ interface AbortedTransaction {
 }
 
 interface ConsumerGroup {
-  prototype: { recoverFromOffsetOutOfRange: (error: Error) => Promise<void> };
+  readonly assigners: readonly object[];
+  recoverFromOffsetOutOfRange(error: Error): Promise<void>;
+  joinAndSync(): Promise<void>;
+}
+
+/** A partition assigner that is waited for before the group is joined anew. */
+export interface PatientAssigner {
+  beforeJoin(): Promise<void>;
 }
 
 export type Kafkajs = typeof import('kafkajs');
@@ -59,20 +65,33 @@ function load(): Kafkajs {
   }
   const folder = dirname(manifest) + sep;
   const file = (name: string) => join(folder, 'src', name);
-  const load = privateModules(folder, new Map([[file('consumer/filterAbortedMessages.js'), withoutAborted]]));
-  const group = load(file('consumer/consumerGroup.js')) as ConsumerGroup;
+  const { load, replace } = privateModules(folder);
+  replace(file('consumer/filterAbortedMessages.js'), withoutAborted);
+  const Decoder = load(file('protocol/decoder.js')) as new (raw: Buffer) => Decoder;
+  const { parse } = load(file('protocol/requests/fetch/v1/response.js')) as { parse: unknown };
+  const decode = createFetchDecode((raw) => new Decoder(raw));
+  replace(file('protocol/requests/fetch/v11/response.js'), { decode, parse });
+  replace(file('protocol/requests/fetch/v4/decodeMessages.js'), refuseOldFetch);
+  const group = load(file('consumer/consumerGroup.js')) as { prototype: ConsumerGroup };
+  const { joinAndSync } = group.prototype;
   group.prototype.recoverFromOffsetOutOfRange = (error) => Promise.reject(error);
+  group.prototype.joinAndSync = async function patiently() {
+    for (const assigner of this.assigners) if (isPatient(assigner)) await assigner.beforeJoin();
+    return joinAndSync.call(this);
+  };
   return load(require.resolve('kafkajs')) as Kafkajs;
+}
+
+function isPatient(assigner: object): assigner is PatientAssigner {
+  return 'beforeJoin' in assigner;
 }
 
 /**
  * CommonJS modules of one folder, loaded into a registry of their own. The process's own registry would not do:
  * kafkajs loads half of itself at the first request of each kind, and would then find the unmended modules.
  */
-function privateModules(folder: string, exported: ReadonlyMap<string, unknown>): (file: string) => unknown {
-  const modules = new Map<string, { exports: unknown }>(
-    [...exported].map(([file, exports]) => [file, { exports }]),
-  );
+function privateModules(folder: string) {
+  const modules = new Map<string, { exports: unknown }>();
   const load = (file: string): unknown => {
     const known = modules.get(file);
     if (known !== undefined) return known.exports;
@@ -88,7 +107,8 @@ function privateModules(folder: string, exported: ReadonlyMap<string, unknown>):
     body(module.exports, require, module, file, dirname(file));
     return module.exports;
   };
-  return load;
+  const replace = (file: string, exports: unknown) => modules.set(file, { exports });
+  return { load, replace };
 }
 
 /**
@@ -100,9 +120,9 @@ export function withoutAborted({
   messages,
   abortedTransactions,
 }: {
-  messages: readonly FetchedMessage[];
+  messages: readonly Filtered[];
   abortedTransactions?: readonly AbortedTransaction[] | null;
-}): readonly FetchedMessage[] {
+}): readonly Filtered[] {
   if (!abortedTransactions?.length) return messages;
   const pending = [...abortedTransactions].sort((a, b) =>
     BigInt(a.firstOffset) < BigInt(b.firstOffset) ? -1 : 1,

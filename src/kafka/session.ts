@@ -159,7 +159,11 @@ async function acknowledged(
 }
 
 /** Sends, and compares what was acknowledged with what was sent: kafkajs drops what it has no metadata for. */
-async function sendAll(to: Pick<Producer, 'sendBatch'>, send: Send, topology: Topology): Promise<void> {
+export async function sendAll(
+  to: Pick<Producer, 'sendBatch'>,
+  send: Send,
+  topology: Topology,
+): Promise<void> {
   const expected = new Set<string>();
   const topicMessages: TopicMessages[] = [];
   for (const [topic, outputs] of send) {
@@ -178,7 +182,9 @@ async function sendAll(to: Pick<Producer, 'sendBatch'>, send: Send, topology: To
   }
   const answer: RecordMetadata[] = await to.sendBatch({ topicMessages, acks: -1 });
   for (const { topicName, partition, errorCode } of answer) {
-    if (errorCode === 0) expected.delete(`${topicName}/${partition}`);
+    if (errorCode !== 0 || expected.delete(`${topicName}/${partition}`)) continue;
+    // Where a leader moves while others of the send have answered, kafkajs sends theirs again under new sequence numbers.
+    throw new ClaimsealError('kafka.session', `${topicName}/${partition} was acknowledged twice`);
   }
   if (expected.size > 0) {
     throw new ClaimsealError(

@@ -4,13 +4,14 @@
  * Each group join puts new workers in the place of the old. A consumer that crashes is built anew with back-off.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Consumer, EachBatchPayload } from 'kafkajs';
+import type { Assigner, Consumer, EachBatchPayload, PartitionAssigner } from 'kafkajs';
 import { asClaimsealError, ClaimsealError } from '../errors.ts';
 import type { Observe } from '../event.ts';
 import type { Source } from '../pipeline.ts';
 import { type Clients, type KafkaSettings, METADATA_MAX_AGE_MS } from './client.ts';
-import { isTopicFailure, kafkaFailure } from './failures.ts';
+import { isTopicFailure, kafkaFailure, Patience } from './failures.ts';
 import type { Offsets } from './offsets.ts';
+import { kafkajs, type PatientAssigner } from './repairs.ts';
 import { type GroupCommit, openSession, type Slot } from './session.ts';
 import type { Topology } from './topology.ts';
 import { type KafkaBatch, PartitionWorker, toFetch, type WorkerPorts } from './worker.ts';
@@ -20,10 +21,14 @@ const MAX_WAIT_MS = 50;
 const MAX_BYTES_PER_PARTITION = 1 << 20;
 /** How long a new worker waits for the one before it to put down its batch; the session fences it in any case. */
 const HANDOVER_MS = 2_000;
+/** The part of the session timeout that a batch in hand may take before the group is joined anew. */
+const BEFORE_JOIN = 0.5;
 const DISCONNECT_MS = 3_000;
 const LOOK_AGAIN_MS = 10_000;
 const CRASH_DELAY_MS = 500;
 const CRASH_MAX_DELAY_MS = 15_000;
+/** A consumer that lived so long was sound. */
+const STEADY_MS = 60_000;
 
 export interface SourceOptions {
   readonly settings: KafkaSettings;
@@ -74,15 +79,19 @@ export class KafkaSource implements Source<KafkaBatch> {
     const { signal } = this.#stopping;
     const { observe } = this.#options;
     const watch = this.#watch();
+    const patience = new Patience();
     for (let attempt = 0; !signal.aborted; ) {
-      const began = Date.now();
+      const began = performance.now();
       try {
         await this.#consume();
       } catch (thrown) {
-        const error = kafkaFailure(thrown);
+        if (performance.now() - began > STEADY_MS) {
+          attempt = 0;
+          patience.restore();
+        }
+        const error = patience.judge(kafkaFailure(thrown));
         if (error.disposition !== 'retry') this.halt(error);
         if (signal.aborted) break;
-        if (Date.now() - began > 60_000) attempt = 0;
         const delayMs = Math.min(CRASH_MAX_DELAY_MS, CRASH_DELAY_MS * 2 ** attempt);
         attempt += 1;
         observe({ type: 'retry', code: error.code, reason: error.message, attempt, delayMs });
@@ -107,6 +116,7 @@ export class KafkaSource implements Source<KafkaBatch> {
       maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
       allowAutoTopicCreation: false,
       readUncommitted: false,
+      partitionAssigners: [patient(() => this.#putDown(settings.sessionTimeout * BEFORE_JOIN))],
     });
     const crashed = new Promise<never>((_, reject) => {
       consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
@@ -155,14 +165,16 @@ export class KafkaSource implements Source<KafkaBatch> {
     for (const worker of old.values()) worker.close();
     this.#workers.clear();
     this.#positions.clear();
-    if (this.#stopping.signal.aborted) return;
+    if (this.#stopping.signal.aborted || this.#consumer !== consumer) return;
     for (const [topic, partitions] of Object.entries(assignment))
       consumer.pause([{ topic, partitions: [...partitions] }]);
     this.#options.observe({ type: 'assigned', partitions: slots });
     for (const slot of slots) {
       const name = slotName(slot);
       const before = old.get(name)?.drained();
-      const after = before && Promise.race([before, delay(HANDOVER_MS)]);
+      // In at-least-once nothing fences the batch in hand: an older event would come behind a newer one.
+      const fenced = this.#options.settings.delivery === 'exactly-once';
+      const after = before && (fenced ? Promise.race([before, delay(HANDOVER_MS)]) : before);
       const worker: PartitionWorker = new PartitionWorker(
         slot,
         this.#ports(consumer, () => this.#workers.get(name) === worker),
@@ -193,6 +205,16 @@ export class KafkaSource implements Source<KafkaBatch> {
     });
   }
 
+  /** Before the group is joined anew: what is in hand is finished and committed, or another member does it again. */
+  async #putDown(limitMs: number): Promise<void> {
+    const workers = [...this.#workers.values()];
+    for (const worker of workers) worker.close();
+    const done = new AbortController();
+    const late = delay(limitMs, undefined, { ref: false, signal: done.signal }).catch(() => {});
+    await Promise.race([Promise.all(workers.map((worker) => worker.drained())), late]);
+    done.abort();
+  }
+
   async #dismiss(): Promise<void> {
     const workers = [...this.#workers.values()];
     for (const worker of workers) worker.close();
@@ -215,18 +237,25 @@ export class KafkaSource implements Source<KafkaBatch> {
       else await consumer.commitOffsets([{ topic, partition, offset: offset.toString() }]);
     };
     return {
-      openSession: (slot) =>
-        openSession(slot, {
+      openSession: async (slot) => {
+        // A partition that came since: its targets may have grown along with it.
+        if (slot.partition >= (topology.sources.get(slot.topic) ?? 0)) await topology.refresh();
+        return openSession(slot, {
           clients,
           topology,
           groupId,
           exactlyOnce: settings.delivery === 'exactly-once',
           transactionTimeout: settings.transactionTimeout,
-        }),
+        });
+      },
       fetchFrom: ({ topic, partition }, offset) => {
         if (!current() || this.#consumer !== consumer) return;
-        consumer.seek({ topic, partition, offset: offset.toString() });
-        consumer.resume([{ topic, partitions: [partition] }]);
+        try {
+          consumer.seek({ topic, partition, offset: offset.toString() });
+          consumer.resume([{ topic, partitions: [partition] }]);
+        } catch (thrown) {
+          throw kafkaFailure(thrown, { topic, partition }); // it crashed, and has not told yet
+        }
       },
       range: (slot) => offsets.range(slot),
       commit,
@@ -254,14 +283,14 @@ export class KafkaSource implements Source<KafkaBatch> {
   async #watch(): Promise<void> {
     const { signal } = this.#stopping;
     const { topology, ends } = this.#options;
-    let looked = Date.now();
+    let looked = performance.now();
     while (!signal.aborted) {
       await delay(ends ? 500 : LOOK_AGAIN_MS, undefined, { signal, ref: false }).catch(() => {});
       if (signal.aborted) return;
       try {
         if (ends) await this.#checkEnd(true);
-        if (Date.now() - looked < LOOK_AGAIN_MS) continue;
-        looked = Date.now();
+        if (performance.now() - looked < LOOK_AGAIN_MS) continue;
+        looked = performance.now();
         await topology.refresh();
         await this.#reportLag();
       } catch (thrown) {
@@ -291,6 +320,12 @@ export class KafkaSource implements Source<KafkaBatch> {
     }
     if (open.length === 0) this.#stopping.abort();
   }
+}
+
+/** Round robin, as kafkajs has it, but told before the group is joined anew. */
+function patient(beforeJoin: () => Promise<void>): PartitionAssigner {
+  const { roundRobin } = kafkajs().PartitionAssigners;
+  return (config): Assigner & PatientAssigner => ({ ...roundRobin(config), beforeJoin });
 }
 
 export function slotName({ topic, partition }: Slot): string {

@@ -3,6 +3,7 @@
  * again while running, so that growth is taken up where it changes nothing and halts where it would break the
  * order of a key.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
 import { ClaimsealError } from '../errors.ts';
 import type { Observe, Output } from '../event.ts';
@@ -39,7 +40,13 @@ interface TopicFacts {
   readonly partitions: number;
   readonly maxBytes: number;
   readonly compacted: boolean;
+  /** How far a record's timestamp may be ahead of the broker's clock, and behind it. */
+  readonly aheadMs: number;
+  readonly behindMs: number;
 }
+
+/** A record without a timestamp. */
+const NO_TIMESTAMP = '-1';
 
 /** Checks that every topic is there, creating targets where the configuration says so. */
 export async function readTopology(
@@ -53,11 +60,17 @@ export async function readTopology(
   let facts = await read();
   const absent = written.filter((topic) => !facts.has(topic));
   if (absent.length > 0 && options.createTopics && topics.sources.every((topic) => facts.has(topic))) {
-    const numPartitions = Math.max(...topics.sources.map((topic) => facts.get(topic)!.partitions));
-    await clients.admin((admin) =>
-      admin.createTopics({ topics: absent.map((topic) => ({ topic, numPartitions })), waitForLeaders: true }),
+    await createTopics(
+      clients,
+      absent,
+      Math.max(...topics.sources.map((topic) => facts.get(topic)!.partitions)),
     );
     facts = await read();
+    // The broker asked may not have heard of them yet.
+    for (let tries = 0; tries < 20 && !absent.every((topic) => facts.has(topic)); tries += 1) {
+      await delay(250);
+      facts = await read();
+    }
   }
   requireAll(facts, [...topics.sources, ...written], options.createTopics);
   refuseCompacted(facts, topics);
@@ -72,7 +85,18 @@ export async function readTopology(
     partition: ({ topic, partition }) => partition % counts.get(topic)!,
     maxBytes: (topic) => facts.get(topic)?.maxBytes ?? DEFAULT_MAX_BYTES,
     admit: (output) => {
-      const { maxBytes, compacted } = facts.get(output.topic)!;
+      const { maxBytes, compacted, aheadMs, behindMs } = facts.get(output.topic)!;
+      const ageMs = output.timestamp === NO_TIMESTAMP ? 0 : Date.now() - Number(output.timestamp);
+      if (ageMs > behindMs || -ageMs > aheadMs) {
+        const setting = ageMs > 0 ? 'message.timestamp.before.max.ms' : 'message.timestamp.after.max.ms';
+        throw new ClaimsealError(
+          'output.timestamp',
+          `an output's timestamp is further from now than ${setting} of topic ${output.topic} allows`,
+          {
+            remedy: `mend the producer's clock, or raise ${setting}, or set message.timestamp.type=LogAppendTime`,
+          },
+        );
+      }
       if (!fits(output, maxBytes)) {
         throw new ClaimsealError(
           'output.tooLarge',
@@ -94,11 +118,13 @@ export async function readTopology(
       const now = await read();
       requireAll(now, [...topics.sources, ...written], false);
       refuseCompacted(now, topics);
-      for (const topic of topics.sources) sources.set(topic, now.get(topic)!.partitions);
+      // Partitions that are new had no order to break.
       const widest = Math.max(...sources.values());
+      for (const topic of topics.sources) sources.set(topic, now.get(topic)!.partitions);
       for (const [topic, old] of counts) {
         const count = now.get(topic)!.partitions;
-        if (count === old) continue;
+        // Fewer: a broker that has not heard of the others yet.
+        if (count <= old) continue;
         for (let partition = 0; partition < widest; partition += 1) {
           if (partition % old !== partition % count) throw remapped(topic, old, count, partition);
         }
@@ -122,9 +148,46 @@ async function describe(admin: Admin, topics: readonly string[]): Promise<Map<st
       partitions: partitions.length,
       maxBytes: Number(config?.get('max.message.bytes') ?? DEFAULT_MAX_BYTES),
       compacted: config?.get('cleanup.policy')?.includes('compact') ?? false,
+      ...timestampLimits(config),
     });
   }
   return facts;
+}
+
+/** None where the broker stamps records itself. */
+function timestampLimits(
+  config: ReadonlyMap<string, string> | undefined,
+): Pick<TopicFacts, 'aheadMs' | 'behindMs'> {
+  const limit = (name: string) =>
+    config?.get('message.timestamp.type') === 'LogAppendTime'
+      ? Number.POSITIVE_INFINITY
+      : Number(config?.get(name) ?? Number.POSITIVE_INFINITY);
+  return {
+    aheadMs: limit('message.timestamp.after.max.ms'),
+    behindMs: limit('message.timestamp.before.max.ms'),
+  };
+}
+
+/** All or none, and none twice: another instance may be creating them too. */
+async function createTopics(
+  clients: Clients,
+  topics: readonly string[],
+  numPartitions: number,
+): Promise<void> {
+  try {
+    await clients.admin((admin) =>
+      admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions })), waitForLeaders: true }),
+    );
+  } catch (thrown) {
+    const error = kafkaFailure(thrown);
+    if (error.message === 'TOPIC_ALREADY_EXISTS') return;
+    if (error.code !== 'kafka.session') throw error;
+    throw new ClaimsealError('kafka.topic', `creating ${topics.join(', ')} was refused: ${error.message}`, {
+      place: { topic: topics[0]! },
+      remedy: 'create them by hand, or mend what the broker names',
+      cause: thrown,
+    });
+  }
 }
 
 /** Empty where the principal may not describe configurations: the defaults then stand. */
@@ -133,7 +196,13 @@ async function describeConfigs(
   topics: readonly string[],
 ): Promise<Map<string, Map<string, string>>> {
   const { ConfigResourceTypes } = kafkajs();
-  const configNames = ['max.message.bytes', 'cleanup.policy'];
+  const configNames = [
+    'max.message.bytes',
+    'cleanup.policy',
+    'message.timestamp.type',
+    'message.timestamp.after.max.ms',
+    'message.timestamp.before.max.ms',
+  ];
   try {
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,

@@ -8,6 +8,7 @@ import type { Batch as FetchedBatch, KafkaMessage } from 'kafkajs';
 import { asClaimsealError, ClaimsealError } from '../errors.ts';
 import type { Observe, Output, SourceRecord } from '../event.ts';
 import type { Batch } from '../pipeline.ts';
+import { Patience } from './failures.ts';
 import type { GroupCommit, Session, Slot } from './session.ts';
 
 /** A batch of this room: it knows how to be delivered. */
@@ -86,14 +87,16 @@ export class PartitionWorker {
 
   async #run(after: Promise<void> | undefined): Promise<void> {
     const { signal } = this.#closed;
+    const patience = new Patience();
     await after;
     for (let attempt = 0; !signal.aborted; ) {
       try {
         await this.#session(() => {
           attempt = 0;
+          patience.restore();
         });
       } catch (thrown) {
-        const error = asClaimsealError(thrown);
+        const error = patience.judge(asClaimsealError(thrown));
         if (error.disposition !== 'retry') return this.#ports.halt(error);
         if (signal.aborted) return;
         const delayMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt) * (0.75 + Math.random() / 2);

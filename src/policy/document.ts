@@ -267,7 +267,5 @@ export function documentSchema(): Record<string, unknown> {
 export type Config = z.output<typeof document>;
 export type AudienceConfig = z.output<typeof audience>;
 export type GrantConfig = z.output<typeof grant>;
-export type KafkaConfig = z.output<typeof kafka>;
 export type KeyFileConfig = Exclude<AudienceConfig['keys'], 'none'>;
 export type QuarantineConfig = z.output<typeof quarantine>;
-export type IdConfig = Config['source']['id'];

@@ -5,10 +5,9 @@
  * taken over RFC 8785.
  */
 export { policyDigest } from './digest.ts';
-export type { Config, KafkaConfig, KeyFileConfig, QuarantineConfig } from './document.ts';
-export { ALGS, ENCS, QUARANTINE, SECRETS } from './document.ts';
+export type { Config, KeyFileConfig, QuarantineConfig } from './document.ts';
+export { QUARANTINE, SECRETS } from './document.ts';
 export {
-  type Conditions,
   type ExplainedAudience,
   type ExplainedClaim,
   type ExplainedReader,
@@ -23,5 +22,5 @@ export { parseConfig } from './parse.ts';
 export { compilePolicy } from './plan.ts';
 export { type Pointer, WILDCARD } from './pointer.ts';
 export { configJsonSchema, configReference } from './reference.ts';
-export { parseSubject, type Scalar, type Subject, type Test } from './values.ts';
+export { parseSubject, type Subject } from './values.ts';
 export { policyWarnings, type Warning } from './warnings.ts';

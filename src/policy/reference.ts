@@ -57,7 +57,7 @@ function rowsOf(schema: Schema, path: string): string[][] {
       'default' in member
         ? `\`${JSON.stringify(member['default'])}\``
         : required.includes(name)
-          ? '**required**'
+          ? REQUIRED
           : '',
       typeof member['description'] === 'string' ? member['description'] : '',
     ]);
@@ -66,16 +66,56 @@ function rowsOf(schema: Schema, path: string): string[][] {
   return rows;
 }
 
-/** Members of what stands at a place; alternatives with the same members are listed once. */
+/** Members of what stands at a place; those that several alternatives have are listed once. */
 function below(schema: Schema, path: string): string[][] {
   const rows = [...rowsOf(schema, path)];
-  for (const option of optionsOf(schema)) rows.push(...below(option, path));
+  const options = optionsOf(schema);
+  const tag = tagOf(options);
+  for (const option of options) {
+    const only = tag === undefined ? '' : ` with ${kindOf(memberOf(option, tag)!)}`;
+    const own = below(option, path);
+    rows.push(
+      ...own.map(([at, kind, use, text]) => [
+        at!,
+        kind!,
+        use === REQUIRED && at !== `\`${path}.${tag}\`` ? use + only : use!,
+        text!,
+      ]),
+    );
+  }
   if (isRecord(schema['items'])) rows.push(...below(schema['items'], `${path}[]`));
   // The tests of a `when` are told in its description.
   if (isRecord(schema['additionalProperties']) && !path.endsWith('when'))
     rows.push(...below(schema['additionalProperties'], `${path}.NAME`));
-  return rows.filter((row, i) => rows.findIndex(([at]) => at === row[0]) === i);
+  return merged(rows);
 }
+
+/** The member by whose value the alternatives differ. */
+function tagOf(options: readonly Schema[]): string | undefined {
+  const [first] = options;
+  if (options.length < 2 || first === undefined || !isRecord(first['properties'])) return undefined;
+  return Object.keys(first['properties']).find((name) =>
+    options.every((option) => ['const', 'enum'].some((word) => word in (memberOf(option, name) ?? {}))),
+  );
+}
+
+function memberOf({ properties }: Schema, name: string): Schema | undefined {
+  const member = isRecord(properties) ? properties[name] : undefined;
+  return isRecord(member) ? member : undefined;
+}
+
+/** Rows of one member as one row: every kind, every text. */
+function merged(rows: readonly string[][]): string[][] {
+  const byMember = new Map<string, string[]>();
+  for (const [at, kind, use, text] of rows as [string, string, string, string][]) {
+    const known = byMember.get(at);
+    if (known === undefined) byMember.set(at, [at, kind, use, text]);
+    else if (known[1] !== kind) byMember.set(at, [at, `${known[1]}, ${kind}`, use, `${known[3]} ${text}`]);
+  }
+  return [...byMember.values()];
+}
+
+const REQUIRED = '**required**';
 
 const optionsOf = (schema: Schema): Schema[] =>
   [schema['anyOf'], schema['oneOf']].flatMap((options) =>

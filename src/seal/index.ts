@@ -11,7 +11,7 @@ import { ALGS, ENCS } from './algorithms.ts';
 export { hmac, sha256 } from './digest.ts';
 export { type PrivateKeySet, parseJwks, parsePrivateJwks } from './jwks.ts';
 export { generateKeySet, type NewKeySet } from './keygen.ts';
-export { type OpenOptions, openCompact, openFailed } from './open.ts';
+export { openCompact, openFailed } from './open.ts';
 export { createSealer, type Recipient } from './sealer.ts';
 export { selfTest } from './self-test.ts';
 

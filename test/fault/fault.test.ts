@@ -10,6 +10,7 @@ import {
   kills,
   lostCommitAnswer,
   onePartitionHeld,
+  ordinaryRebalance,
   stoppedAfterOffsets,
   stoppedBeforeEpoch,
 } from './scenarios.ts';
@@ -47,6 +48,12 @@ describe('exactly once, nothing twice, nothing missing, offsets never back', () 
 test(
   'at least once: killed with sends unacknowledged, nothing missing',
   () => kills(lab, { events: 4000, kills: 3, delivery: 'at-least-once' }),
+  LIMIT_MS,
+);
+
+test.each(['exactly-once', 'at-least-once'] as const)(
+  '%s: an instance joins in mid-batch, nothing twice',
+  (delivery) => ordinaryRebalance(lab, delivery),
   LIMIT_MS,
 );
 

@@ -13,6 +13,7 @@ import {
   type Lab,
   lostCommitAnswer,
   onePartitionHeld,
+  ordinaryRebalance,
   stoppedAfterOffsets,
   stoppedBeforeEpoch,
 } from './scenarios.ts';
@@ -26,6 +27,7 @@ const SCENARIOS: Readonly<Record<string, (lab: Lab) => Promise<void>>> = {
   'commit-after-epoch': (lab) => stoppedAfterOffsets(lab, 'afterEpoch'),
   'commit-answer-lost': lostCommitAnswer,
   'broker-paused': (lab) => brokerPaused(lab, 60_000),
+  'joined-in-mid-batch': (lab) => ordinaryRebalance(lab, 'at-least-once'),
   'partition-held': (lab) => onePartitionHeld(lab, 30_000),
 };
 

@@ -105,7 +105,7 @@ async function stopAll(...running: readonly Running[]): Promise<void> {
 /** Runs one scenario on a deployment of its own: offsets watched, drained, stopped, judged. */
 async function scenario(
   lab: Lab,
-  options: Partial<DeploymentOptions> & { events: number; size?: number },
+  options: Partial<DeploymentOptions> & { events: number; size?: number; judgedAs?: Delivery },
   act: (d: Deployment) => Promise<{ running: readonly Running[]; more?: number }>,
 ): Promise<void> {
   const d = await deploy({ brokers: lab.brokers, partitions: 2, ...options });
@@ -117,7 +117,7 @@ async function scenario(
     await stopAll(...running);
     if (options.delivery !== 'at-least-once') await check();
     else await check().catch(() => {});
-    await judge(lab, d, options.events + more, options.delivery ?? 'exactly-once');
+    await judge(lab, d, options.events + more, options.judgedAs ?? options.delivery ?? 'exactly-once');
   } catch (error) {
     const logs = d.running.slice(-2).map((r) => `-- pid ${r.pid}\n${r.stderr().slice(-1500)}`);
     throw new Error(`${(error as Error).message}\n${logs.join('\n')}`, { cause: error });
@@ -246,6 +246,24 @@ export function kills(
       await feed;
     }
     return { running, more: sent };
+  });
+}
+
+/** An owner is in mid-batch when another instance joins: it finishes first, so that nothing comes twice, even without a fence. */
+export function ordinaryRebalance(lab: Lab, delivery: Delivery): Promise<void> {
+  return scenario(lab, { events: 20, delivery, judgedAs: 'exactly-once' }, async (d) => {
+    const held = lab.proxies[0].hold(({ apiKey }) => apiKey === API.Produce);
+    const a = instance(lab, d, 0);
+    await held.arrived;
+    const b = instance(lab, d, 1);
+    await until(
+      'the group to rebalance',
+      async () => (await d.admin.describeGroups([d.groupId])).groups[0]?.state === 'PreparingRebalance',
+      20_000,
+    );
+    await d.produce(20, { from: 20 });
+    held.release();
+    return { running: [a, b], more: 20 };
   });
 }
 

@@ -164,6 +164,7 @@ describe('quarantine', () => {
         value: original.value,
         headers: original.headers,
         code,
+        reason: expect.stringMatching(/./),
       });
     },
   );

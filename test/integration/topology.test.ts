@@ -91,16 +91,41 @@ describe.each(['exactly-once', 'at-least-once'] as const)('%s', (delivery) => {
   });
 });
 
+test.each([
+  ['the quarantine', 'quarantine', 'pass'],
+  ['an audience’s topic, where keys are dropped', 'siem', 'drop'],
+] as const)('%s is refused at start when it is compacted', async (_, name, key) => {
+  const d = await deployed({
+    topicConfig: { [name]: { 'cleanup.policy': 'compact,delete' } },
+    policy: { record: { key } },
+  });
+  await d.produce(4);
+  const { code, stderr } = await d.start(['--until-end']).ended;
+  expect(code).toBe(EXIT.halted);
+  expect(stderr).toContain('claimseal: kafka.topic: ');
+  expect(stderr).toContain(d.topics[name]);
+  expect(await d.committed()).toEqual([-1, -1, -1, -1]);
+});
+
 test('growth while it runs: a new source partition is taken up from 0, a moved target halts', async () => {
-  const [taken, moved] = [
+  const [taken, moved, together] = [
     await deployed({ partitions: 2 }),
     await deployed({ partitions: 4, targetPartitions: { siem: 2 } }),
+    await deployed({ partitions: 2 }),
   ];
-  await taken.produce(20);
-  await moved.produce(20);
+  for (const d of [taken, moved, together]) await d.produce(20);
   const running = [taken.start(), moved.start()] as const;
-  await taken.drained(20_000);
-  await moved.drained(20_000);
+  const both = together.start();
+  for (const d of [taken, moved, together]) await d.drained(20_000);
+
+  const { source, payroll, siem, partner, router, quarantine } = together.topics;
+  await together.admin.createPartitions({
+    topicPartitions: [payroll, siem, partner, router, quarantine, source].map((topic) => ({
+      topic,
+      count: 4,
+    })),
+  });
+  await together.produce(10, { from: 20, partition: 3 });
 
   await taken.admin.createPartitions({ topicPartitions: [{ topic: taken.topics.source, count: 3 }] });
   await taken.produce(10, { from: 20, partition: 2 });
@@ -110,6 +135,13 @@ test('growth while it runs: a new source partition is taken up from 0, a moved t
   running[0].kill('SIGTERM');
   expect((await running[0].ended).code).toBe(0);
   expect(await counts(taken)).toEqual([30, 30, 30, 30, 0, 30]);
+
+  await together.drained(90_000);
+  both.kill('SIGTERM');
+  expect((await both.ended).code).toBe(0);
+  const read = await readTopics(brokers, { payroll, siem, partner, router }, { values: false });
+  for (const records of Object.values(read))
+    expect(records.filter((r) => r.partition === 3)).toHaveLength(10);
 
   const { code, stderr } = await running[1].ended;
   expect(stderr).toContain('claimseal: kafka.partitions: ');

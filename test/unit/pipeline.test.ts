@@ -229,6 +229,26 @@ describe('halting', () => {
     });
   });
 
+  test('a batch that comes again is counted once', async () => {
+    const s = stages({ quarantine: { aud: 'quarantine', topic: 't.quarantine', maxShare: 0.1 } });
+    const records = Array.from({ length: 1000 }, (_, i) => record(i, i < 60 ? 'event.shape' : 'ok'));
+    const batch = { topic: 'in', partition: 3, records };
+    let attempts = 0;
+    const source: Source = {
+      run: async (each) => {
+        for (let tries = 0; tries < 5; tries += 1) await each(batch).catch(() => {});
+        await each(batch);
+      },
+      stop: async () => {},
+    };
+    const deliver = async () => {
+      attempts += 1;
+      if (attempts <= 5) throw new ClaimsealError('kafka.session', 'not now');
+    };
+    await runPipeline(source, { admit: () => {}, deliver }, s);
+    expect(attempts).toBe(6);
+  });
+
   test('more than the stated share of bad records halts, fewer do not', async () => {
     const quarantine = { aud: 'quarantine', topic: 't.quarantine', maxShare: 0.1 };
     const some = (bad: number) =>

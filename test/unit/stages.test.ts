@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SourceRecord } from '../../src/event.ts';
-import { generateKeySet } from '../../src/seal/index.ts';
+import { ALGS, ENCS } from '../../src/policy/document.ts';
+import { algorithms, encryptions, generateKeySet } from '../../src/seal/index.ts';
 import { type OpenStages, openStages, parsePolicy, type StageOptions } from '../../src/stages.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'claimseal-stages-'));
@@ -67,4 +68,9 @@ test('an observer that throws keeps no key in use that is gone from the set', as
   expect(kid()).toBe('one');
   writeFileSync(file, keySet('two'));
   await expect.poll(kid, { timeout: 10_000 }).toBe('two');
+});
+
+test('a policy can name what the seal room can do, and nothing else', () => {
+  expect([...ALGS].sort()).toEqual([...algorithms].sort());
+  expect([...ENCS].sort()).toEqual([...encryptions].sort());
 });
