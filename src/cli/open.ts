@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import { InvalidArgumentError } from 'commander';
 import { asClaimsealError, ClaimsealError } from '../errors.ts';
 import { openStream, parseOutputLine, readLines } from '../files/index.ts';
 import { createEventOpener, createQuarantineOpener, type EventOpener } from '../opener.ts';
 import { parseSubject, QUARANTINE } from '../policy/index.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { type Cli, print } from './program.ts';
-import { names } from './run.ts';
+import { listOption } from './run.ts';
 
 interface OpenOptions {
   readonly keys: string;
@@ -14,6 +15,8 @@ interface OpenOptions {
   readonly in: string;
   readonly sealed: string;
   readonly issuer?: string;
+  readonly clear?: readonly string[];
+  readonly maxBytes?: number;
 }
 
 /** `claimseal open`: what one audience can read of what was sealed for it. */
@@ -23,10 +26,12 @@ export function addOpen({ program, ends }: Cli): void {
     .description('open what was sealed for one audience')
     .requiredOption('--keys <file>', "the audience's private JWK Set")
     .requiredOption('--audience <name>', 'who this reader is: the only `aud` that opens')
-    .option('--id <pointers>', 'source.id of the policy: /source,/id, or coordinates', names)
+    .option('--id <pointers>', 'source.id of the policy: /source,/id, or coordinates', listOption)
     .option('--in <file>', 'output lines of `claimseal seal`, or bare values; - is standard input', '-')
     .option('--sealed <pointer>', 'place of the JWE in a value', '/sealed')
     .option('--issuer <iss>', 'the only `iss` that opens; any unless given')
+    .option('--clear <pointers>', 'clear of the policy: other members in clear do not open', listOption)
+    .option('--max-bytes <n>', 'largest value, in bytes; 16 MiB unless given', byteCount)
     .option('--json', 'print errors as JSON')
     .addHelpText(
       'after',
@@ -67,8 +72,12 @@ async function open(options: OpenOptions): Promise<ExitCode> {
   return failed > 0 ? EXIT.negative : EXIT.done;
 }
 
-async function openerFor({ audience, id, issuer, keys: file, sealed }: OpenOptions): Promise<EventOpener> {
-  const expecting = issuer === undefined ? {} : { issuer };
+async function openerFor(options: OpenOptions): Promise<EventOpener> {
+  const { audience, id, issuer, clear, maxBytes, keys: file, sealed } = options;
+  const expecting = {
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+  };
   if (audience === QUARANTINE) return createQuarantineOpener({ keys: await readKeys(file), ...expecting });
   if (id === undefined) {
     throw new ClaimsealError('config.invalid', 'expected --id, found none', {
@@ -86,11 +95,17 @@ async function openerFor({ audience, id, issuer, keys: file, sealed }: OpenOptio
     id: id.length === 1 && id[0] === 'coordinates' ? 'coordinates' : id,
     keys: await readKeys(file),
     sealedPath: place.pointer,
+    ...(clear === undefined ? {} : { clear }),
     ...expecting,
   });
 }
 
 const NEW_LINE = Buffer.from('\n');
+
+function byteCount(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('expected a number of bytes.');
+  return Number(text);
+}
 
 function readKeys(file: string): Promise<Buffer> {
   return readFile(file).catch((cause: NodeJS.ErrnoException) => {

@@ -32,7 +32,7 @@ export function addRun({ program, ends, debug, reportTo }: Cli): void {
     .description('seal events from Kafka to Kafka until stopped (SIGTERM drains, commits and exits 0)')
     .requiredOption('--config <file>', 'the configuration')
     .option('--until-end', 'stop at the end offsets seen at the start')
-    .option('--audience <names>', 'only these audiences (A,B), in a consumer group of their own', names)
+    .option('--audience <names>', 'only these audiences (A,B), in a consumer group of their own', listOption)
     .addOption(
       new Option('--from <where>', 'where a group without offsets begins (kafka.start)').choices([
         'earliest',
@@ -133,7 +133,7 @@ function aborted(signal: AbortSignal): Promise<undefined> {
 }
 
 /** `A,B` as a list without repetition. */
-export function names(text: string): readonly string[] {
+export function listOption(text: string): readonly string[] {
   return [...new Set(text.split(',').map((name) => name.trim()))];
 }
 

@@ -8,7 +8,7 @@ import { loadPolicy, openStages } from '../stages.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import type { Cli } from './program.ts';
 import { createProgress } from './progress.ts';
-import { names } from './run.ts';
+import { listOption } from './run.ts';
 
 interface SealOptions {
   readonly config: string;
@@ -26,7 +26,7 @@ export function addSeal({ program, ends, debug }: Cli): void {
     .requiredOption('--config <file>', 'the configuration; its section kafka is not used')
     .option('--in <file>', 'events, one JSON object a line; - is standard input', '-')
     .requiredOption('--out <dir>', 'folder for one <topic>.ndjson a topic; - is standard output')
-    .option('--audience <names>', 'only these audiences (A,B)', names)
+    .option('--audience <names>', 'only these audiences (A,B)', listOption)
     .option('--progress', 'draw a bar on standard error, on a terminal; reads the file twice')
     .option('--json', 'print errors as JSON')
     .addHelpText(

@@ -10,6 +10,8 @@ interface Failure {
   readonly code?: string | number;
   readonly cause?: unknown;
   readonly originalError?: unknown;
+  /** `host:port`, of connection errors. */
+  readonly broker?: unknown;
   /** Of KafkaJSAggregateError. */
   readonly errors?: readonly unknown[];
 }
@@ -70,8 +72,10 @@ const AWAY = new Set([
 export function kafkaFailure(thrown: unknown, place: Place = {}): ClaimsealError {
   if (thrown instanceof ClaimsealError) return thrown;
   const names: string[] = [];
+  let broker = '';
   for (const e of causes(thrown)) {
     if (e instanceof ClaimsealError) return e;
+    if (typeof e.broker === 'string') broker = ` (${e.broker})`;
     for (const name of [e.type, typeof e.code === 'string' ? e.code : undefined, e.name]) {
       if (name !== undefined && name !== 'Error') names.push(name);
     }
@@ -79,7 +83,7 @@ export function kafkaFailure(thrown: unknown, place: Place = {}): ClaimsealError
   for (const name of names) {
     const halt = HALTS.get(name);
     if (halt)
-      return new ClaimsealError(halt.code, `the broker refused: ${name}`, {
+      return new ClaimsealError(halt.code, `the broker refused: ${name}${broker}`, {
         place,
         remedy: halt.remedy,
         cause: thrown,
@@ -87,7 +91,7 @@ export function kafkaFailure(thrown: unknown, place: Place = {}): ClaimsealError
   }
   const code = names.some((n) => AWAY.has(n)) ? 'kafka.unavailable' : 'kafka.session';
   const specific = names.find((n) => !n.startsWith('KafkaJS')) ?? names.at(-1) ?? 'unknown error';
-  return new ClaimsealError(code, specific, { place, cause: thrown });
+  return new ClaimsealError(code, `${specific}${broker}`, { place, cause: thrown });
 }
 
 const TOPIC_FAILURES: ReadonlySet<string | undefined> = new Set([

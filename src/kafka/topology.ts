@@ -180,7 +180,7 @@ async function createTopics(
     );
   } catch (thrown) {
     const error = kafkaFailure(thrown);
-    if (error.message === 'TOPIC_ALREADY_EXISTS') return;
+    if (error.message.startsWith('TOPIC_ALREADY_EXISTS')) return;
     if (error.code !== 'kafka.session') throw error;
     throw new ClaimsealError('kafka.topic', `creating ${topics.join(', ')} was refused: ${error.message}`, {
       place: { topic: topics[0]! },

@@ -16,6 +16,8 @@ export function policyWarnings(config: Config): readonly Warning[] {
   const warn = (path: Path, message: string) => warnings.push({ path: formatPath(path), message });
   const { audiences, grants, kafka, record } = config;
 
+  if (kafka === undefined)
+    warn(['kafka'], 'there is none: `claimseal run` needs it, `claimseal seal` does not');
   if (kafka?.ssl === false && !kafka.brokers.every(isLoopback)) {
     warn(
       ['kafka', 'allowPlaintext'],

@@ -55,6 +55,8 @@ export async function brokerSettings(
     ].join(','),
     'log.dirs': dataDir,
     'auto.create.topics.enable': 'false',
+    'log.cleaner.backoff.ms': '500',
+    'log.cleaner.dedupe.buffer.size': '4194304',
     'offsets.topic.replication.factor': '1',
     'offsets.topic.num.partitions': '1',
     'transaction.state.log.replication.factor': '1',
@@ -66,7 +68,6 @@ export async function brokerSettings(
     'group.initial.rebalance.delay.ms': '0',
     'group.min.session.timeout.ms': '2000',
     'log.retention.check.interval.ms': '1000',
-    'log.cleaner.enable': 'false',
     ...(tls && options.users ? securedProperties(tls, options.users) : {}),
     ...options.properties,
   };

@@ -61,7 +61,9 @@ describe('explain', () => {
 });
 
 describe('warnings', () => {
-  const paths = (changes: Document) => policyWarnings(configOf(changes)).map(({ path }) => path);
+  const kafka = { brokers: ['localhost:9092'], groupId: 'g' };
+  const paths = (changes: Document) =>
+    policyWarnings(configOf({ kafka, ...changes })).map(({ path }) => path);
   const quarantine = { keys: { file: 'q.json' }, topic: 'q' };
   const payroll = { keys: { file: 'k.json' }, topic: 'payroll' };
   const one = (more: object) => ({
@@ -73,6 +75,7 @@ describe('warnings', () => {
     expect(paths({ quarantine })).toEqual(['audiences']));
   test.each([
     ['quarantine', {}],
+    ['kafka', { kafka: undefined }],
     ['unlisted', { quarantine, unlisted: 'clear' }],
     ['record.key', { quarantine, record: { key: 'pass' } }],
     ['audiences.payroll.pad', one({ pad: 1 })],
