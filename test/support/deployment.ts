@@ -2,7 +2,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Admin, Kafka, type KafkaConfig, logLevel, type Message } from 'kafkajs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Admin, Kafka, type KafkaConfig, KafkaJSError, logLevel, type Message } from 'kafkajs';
 import { stringify } from 'yaml';
 import { generateKeySet } from '../../src/seal/index.ts';
 import { type Running, start, until } from './built.ts';
@@ -108,6 +109,17 @@ function policy(topics: Deployment['topics'], keyFile: (name: string) => string)
   };
 }
 
+/** Asks until the broker is in a state to answer: one that stood still may have lost its offices for a moment. */
+async function asked<T>(ask: () => Promise<T>): Promise<T> {
+  for (const end = Date.now() + 15_000; ; await delay(100)) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof KafkaJSError && error.retriable) || Date.now() > end) throw error;
+    }
+  }
+}
+
 let serial = 0;
 
 export async function deploy(options: DeploymentOptions): Promise<Deployment> {
@@ -198,7 +210,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
   };
   const send: Deployment['send'] = (messages) => withProducer((sendSome) => sendSome(messages));
   const committed: Deployment['committed'] = async (group = groupId) => {
-    const [answer] = await admin.fetchOffsets({ groupId: group, topics: [topics.source] });
+    const [answer] = await asked(() => admin.fetchOffsets({ groupId: group, topics: [topics.source] }));
     const offsets: number[] = [];
     for (const { partition, offset } of answer?.partitions ?? []) offsets[partition] = Number(offset);
     return offsets;
@@ -235,7 +247,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
         }
       }),
     drained: async (timeoutMs, group) => {
-      const ends = await admin.fetchTopicOffsets(topics.source);
+      const ends = await asked(() => admin.fetchTopicOffsets(topics.source));
       let last: number[] = [];
       await until(
         `all of ${topics.source} committed`,
