@@ -119,7 +119,12 @@ export function createEventOpener(options: EventOpenerOptions): EventOpener {
     const clear: Event = { root, text: (node) => envelope.text(node) };
     const evt = bind(record);
     if (evt(view) !== header.evt || evt(clear) !== header.evt) throw openFailed();
-    if (mayBeClear !== undefined && !membersWithin(root, mayBeClear)) throw openFailed();
+    if (
+      mayBeClear !== undefined &&
+      !mayBeClear.some((p) => p.length === 0) &&
+      !membersWithin(root, mayBeClear)
+    )
+      throw openFailed();
     if (!agrees(clear, root, view, view.root)) throw openFailed();
     return codec.write(view, view.root);
   };
@@ -210,6 +215,7 @@ function toSubject(text: string): Subject {
 }
 
 function toPointer(text: string): Pointer {
+  if (text === '') return [];
   const subject = parseSubject(text);
   if (subject?.kind === 'pointer') return subject.pointer;
   throw new ClaimsealError('config.invalid', `expected a JSON Pointer of a clear member, got ${text}`, {
@@ -219,17 +225,17 @@ function toPointer(text: string): Pointer {
 
 /** Whether an object holds nothing but what lies under one of the pointers. */
 function membersWithin(node: ObjectNode, pointers: readonly Pointer[]): boolean {
-  return node.values.every((value, k) => isWithin(value, below(pointers, node.names[k])));
+  return node.values.every((value, k) => lookAt(value, below(pointers, node.names[k])) === 'shown');
 }
 
-function isWithin(node: Node, pointers: readonly Pointer[]): boolean {
-  if (pointers.some((pointer) => pointer.length === 0)) return true;
-  if (pointers.length === 0) return false;
-  if (node.kind === 'object') return membersWithin(node, pointers);
-  // null stands for an item that is not shown
-  if (node.kind === 'array')
-    return node.items.every((item) => item.kind === 'null' || isWithin(item, below(pointers, undefined)));
-  return false;
+/** What a clear part shows of a value; a `gap` stands for an item that is not shown, beside others that are. */
+function lookAt(node: Node, pointers: readonly Pointer[]): 'shown' | 'gap' | 'stray' {
+  if (pointers.some((pointer) => pointer.length === 0)) return 'shown';
+  if (node.kind === 'null' || (node.kind === 'object' && node.values.length === 0)) return 'gap';
+  if (node.kind === 'object') return membersWithin(node, pointers) ? 'shown' : 'stray';
+  if (node.kind !== 'array') return 'stray';
+  const items = node.items.map((item) => lookAt(item, below(pointers, undefined)));
+  return items.includes('shown') && !items.includes('stray') ? 'shown' : 'stray';
 }
 
 /** What is left of the pointers one step down: into the member `name`, or into an item. */

@@ -280,7 +280,10 @@ export async function runPipeline<B extends Batch>(
     const bad: { record: SourceRecord; error: ClaimsealError }[] = [];
     let unmatched = 0;
     for (const [index, record] of batch.records.entries()) {
-      if (index % SLICE === SLICE - 1) await new Promise(setImmediate);
+      if (index % SLICE === SLICE - 1) {
+        await new Promise(setImmediate);
+        sealer.use(keys.current()); // a key that is gone meanwhile is not sealed to any more
+      }
       const result = process(record);
       outputs.push(result.outputs);
       for (const name of result.sealedFor) sealed.set(name, (sealed.get(name) ?? 0) + 1);

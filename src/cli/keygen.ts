@@ -67,7 +67,9 @@ async function makeDirectory(directory: string): Promise<void> {
 
 /** Creates the file; one that exists stays as it is, since somebody may still open with it. */
 async function create(file: string, text: string, mode: number): Promise<void> {
-  await writeFile(file, text, { flag: 'wx', mode }).catch((cause) => {
+  await writeFile(file, text, { flag: 'wx', mode }).catch(async (cause: NodeJS.ErrnoException) => {
+    // What was begun and not finished (a full disk) is no key.
+    if (cause.code !== 'EEXIST') await unlink(file).catch(() => {});
     throw unwritable(
       file,
       cause,

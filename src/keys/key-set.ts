@@ -25,6 +25,12 @@ export type Parse = (
   use: { readonly alg?: string | undefined; readonly symmetric: boolean },
 ) => ParsedKeySet;
 
+/** Now, by two clocks: milliseconds since the epoch for what keys say, steady ones for how long something lasts. */
+export interface Instant {
+  readonly wallMs: number;
+  readonly steadyMs: number;
+}
+
 export class KeySet {
   readonly source: KeySource;
   readonly #parse: Parse;
@@ -32,9 +38,12 @@ export class KeySet {
   #begun = false;
   #bytes: Buffer | undefined;
   #seen: readonly Seen[] = [];
+  /** Keys of a set that vanished whole less than `activateAfter` ago: a file removed and written again has no new keys. */
+  readonly #parted = new Map<string, { readonly sinceMs: number; readonly goneMs: number }>();
   #refused: ParsedKeySet['refused'] = [];
   #gone = false;
   #failure: string | undefined;
+  /** By the steady clock: whoever sets the other one back must not lengthen `maxStale`. */
   #goodAtMs = 0;
   #choice: Choice | undefined;
   #chosen: RecipientKey | undefined;
@@ -49,9 +58,9 @@ export class KeySet {
    * The first reading: there is no earlier set to keep, so all that is wrong with it is thrown.
    * @throws ClaimsealError `keys.unreadable`
    */
-  begin(reading: Reading, nowMs: number): void {
+  begin(reading: Reading, now: Instant): void {
     const { name, file } = this.source;
-    this.take(reading, nowMs);
+    this.take(reading, now);
     this.#begun = true;
     const found = this.#gone ? 'the file does not exist' : this.#failure;
     if (found !== undefined) {
@@ -64,20 +73,20 @@ export class KeySet {
   }
 
   /** Takes in what the file is now. Never throws: what is wrong shows in `choose`. */
-  take(reading: Reading, nowMs: number): void {
+  take(reading: Reading, now: Instant): void {
     this.#choice = undefined;
     this.#gone = reading.state === 'gone';
     if (reading.state === 'gone') {
       this.#failure = undefined;
       // should it come back with the same bytes, it is a set seen anew
       this.#bytes = undefined;
-      this.#replace({ keys: [], refused: [] }, nowMs);
+      this.#replace({ keys: [], refused: [] }, now.wallMs);
     } else if (reading.state === 'unreadable') {
-      this.#fail(reading.reason, nowMs);
+      this.#fail(reading.reason, now);
     } else if (this.#bytes?.equals(reading.bytes) && this.#failure === undefined) {
-      this.#goodAtMs = nowMs;
+      this.#goodAtMs = now.steadyMs;
     } else {
-      this.#read(reading.bytes, nowMs);
+      this.#read(reading.bytes, now);
     }
   }
 
@@ -85,12 +94,13 @@ export class KeySet {
    * The key to seal to, or what halts, for the caller to throw: `keys.none` when the set has no fitting key or is gone,
    * `keys.stale` when the last good one is too old.
    */
-  choose(nowMs: number): RecipientKey | ClaimsealError {
+  choose({ wallMs: nowMs, steadyMs }: Instant): RecipientKey | ClaimsealError {
     const { name, file, maxStaleMs, activateAfterMs } = this.source;
-    if (this.#failure !== undefined && nowMs - this.#goodAtMs > maxStaleMs) {
+    const staleMs = steadyMs - this.#goodAtMs;
+    if (this.#failure !== undefined && staleMs > maxStaleMs) {
       return new ClaimsealError(
         'keys.stale',
-        `audience ${name}: ${file} could not be read for ${Math.round((nowMs - this.#goodAtMs) / 1000)} s, longer than maxStale: ${this.#failure}`,
+        `audience ${name}: ${file} could not be read for ${Math.round(staleMs / 1000)} s, longer than maxStale: ${this.#failure}`,
         { place: { audience: name, file }, remedy: 'make the file a readable JWK Set again' },
       );
     }
@@ -106,31 +116,31 @@ export class KeySet {
     return key;
   }
 
-  #read(bytes: Buffer, nowMs: number): void {
+  #read(bytes: Buffer, now: Instant): void {
     const { alg, symmetric } = this.source;
     let parsed: ParsedKeySet;
     try {
       parsed = this.#parse(bytes, { alg, symmetric });
     } catch (error) {
-      this.#fail(error instanceof ClaimsealError ? error.message : 'the keys could not be checked', nowMs);
+      this.#fail(error instanceof ClaimsealError ? error.message : 'the keys could not be checked', now);
       return;
     }
     const recovered = this.#failure !== undefined;
-    this.#goodAtMs = nowMs;
+    this.#goodAtMs = now.steadyMs;
     this.#failure = undefined;
-    this.#replace(parsed, nowMs);
+    this.#replace(parsed, now.wallMs);
     this.#bytes = bytes;
     const [head] = this.#seen;
     if (recovered && head !== undefined) this.#tell('found', head.key, 'the set can be read again');
   }
 
-  #fail(reason: string, nowMs: number): void {
+  #fail(reason: string, { steadyMs }: Instant): void {
     this.#failure = reason;
     if (!this.#begun) return;
     this.#observe({
       type: 'keysStale',
       audience: this.source.name,
-      sinceMs: nowMs - this.#goodAtMs,
+      sinceMs: steadyMs - this.#goodAtMs,
       reason,
     });
   }
@@ -142,10 +152,17 @@ export class KeySet {
       // the same key stays the same object, so that a rewritten file alone makes no new snapshot
       if (earlier !== undefined) return { ...earlier, key: same(earlier.key, key) ? earlier.key : key };
       this.#tell('found', key);
-      return { key, sinceMs: this.#begun ? nowMs : Number.NEGATIVE_INFINITY };
+      const known = this.#parted.get(key.thumbprint);
+      this.#parted.delete(key.thumbprint);
+      return { key, sinceMs: this.#begun ? (known?.sinceMs ?? nowMs) : Number.NEGATIVE_INFINITY };
     });
-    for (const { key } of before) {
-      if (!keys.some(({ thumbprint }) => thumbprint === key.thumbprint)) this.#tell('gone', key);
+    for (const { key, sinceMs } of before) {
+      if (keys.some(({ thumbprint }) => thumbprint === key.thumbprint)) continue;
+      this.#tell('gone', key);
+      if (keys.length === 0) this.#parted.set(key.thumbprint, { sinceMs, goneMs: nowMs });
+    }
+    for (const [thumbprint, { goneMs }] of this.#parted) {
+      if (nowMs - goneMs > this.source.activateAfterMs) this.#parted.delete(thumbprint);
     }
     const told = new Set(this.#refused.map(refusal));
     this.#refused = refused;

@@ -4,7 +4,7 @@ import { ClaimsealError } from '../errors.ts';
 import type { KeySnapshot, Observe, RecipientKey } from '../event.ts';
 import type { Keys } from '../pipeline.ts';
 import { type Reading, readKeyFile } from './key-file.ts';
-import { KeySet, type KeySource, type Parse } from './key-set.ts';
+import { type Instant, KeySet, type KeySource, type Parse } from './key-set.ts';
 
 export interface KeysOptions {
   readonly audiences: readonly KeySource[];
@@ -13,6 +13,8 @@ export interface KeysOptions {
   readonly observe: Observe;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Milliseconds that nobody sets back; `performance.now` unless given. */
+  readonly steady?: () => number;
   /** Aborting it closes. */
   readonly signal?: AbortSignal;
   /** Reads what is at a path; `readKeyFile` unless given. */
@@ -38,7 +40,9 @@ export interface OpenKeys extends Keys {
  * @throws ClaimsealError `keys.unreadable` when a set cannot be read or parsed at the start.
  */
 export async function openKeys(options: KeysOptions): Promise<OpenKeys> {
-  const { parse, observe, now, signal, read = readKeyFile, answerMs = ANSWER_MS } = options;
+  const { parse, observe, signal, read = readKeyFile, answerMs = ANSWER_MS } = options;
+  const { now: wall, steady = () => performance.now() } = options;
+  const now = (): Instant => ({ wallMs: wall(), steadyMs: steady() });
   const sets = options.audiences.map((source) => ({
     set: new KeySet(source, parse, observe),
     ask: patient(() => read(source.file), answerMs),
@@ -54,11 +58,11 @@ export async function openKeys(options: KeysOptions): Promise<OpenKeys> {
   let snapshot: KeySnapshot | undefined;
   return {
     current() {
-      const nowMs = now();
+      const at = now();
       const chosen: [aud: string, key: RecipientKey][] = [];
       const failures: ClaimsealError[] = [];
       for (const { set } of sets) {
-        const key = set.choose(nowMs);
+        const key = set.choose(at);
         if (key instanceof ClaimsealError) failures.push(key);
         else chosen.push([set.source.aud, key]);
       }
@@ -110,7 +114,7 @@ function within(answerMs: number, asked: Promise<Reading>): Promise<Reading> {
 function poll(
   set: KeySet,
   ask: () => Promise<Reading>,
-  now: () => number,
+  now: () => Instant,
   signal: AbortSignal,
 ): () => Promise<void> {
   let underWay: Promise<void> | undefined;

@@ -88,6 +88,10 @@ function parseYaml(text: string, file: string, mistakes: Mistake[]): unknown {
     version: '1.2',
     schema: 'core',
     uniqueKeys: true,
+    // Keys that only look alike (1 and "1", an alias) would lose one of them without a word.
+    stringKeys: true,
+    // Its warnings go to standard error and quote the source.
+    logLevel: 'error',
     prettyErrors: false,
     lineCounter: lines,
   });

@@ -72,7 +72,7 @@ const sasl = z
 const kafka = z
   .strictObject({
     brokers: z
-      .array(z.string().regex(/^(\[[0-9A-Fa-f:.]+\]|[^\s:/[\]]+):\d{1,5}$/, { error: 'host:port' }))
+      .array(z.string().regex(/^(\[[0-9A-Fa-f:.]+\]|[^\s:/@[\]]+):\d{1,5}$/, { error: 'host:port' }))
       .min(1)
       .describe('Bootstrap brokers, as `host:port`.'),
     groupId: text().describe('Consumer group; with `--audience` the names are appended.'),

@@ -51,6 +51,7 @@ export function describeGot(value: unknown, path: Path, hidden: Hidden): string 
   if (isSecret(path) || SECRETS.some((place) => startsWith(place, path)))
     return `a ${typeof value} that is not shown`;
   if (hidden(path)) return `a ${typeof value} from the environment that is not shown`;
+  if (path[1] === 'brokers' && String(value).includes('@')) return 'an address with credentials, not shown';
   if (typeof value !== 'string') return String(value);
   return JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}...` : value);
 }
@@ -144,7 +145,7 @@ export function toMistakes(issues: readonly Issue[], document: unknown, at: Path
     switch (issue.code) {
       case 'unrecognized_keys': {
         const known = knownKeys(path);
-        return issue.keys.map((key) => unknownMember(path, key, known));
+        return issue.keys.map((key) => unknownMember(path, key, known, valueAt(found, [key])));
       }
       case 'invalid_type':
         return [mistake(TYPES[issue.expected] ?? issue.expected)];
@@ -179,14 +180,28 @@ function atLeast(origin: string, minimum: number | bigint): string {
 }
 
 /** A member that no schema knows. */
-export function unknownMember(path: Path, key: string, known: readonly string[]): Mistake {
+export function unknownMember(path: Path, key: string, known: readonly string[], value: unknown): Mistake {
+  const expected = known.length === 0 ? 'no such member' : `one of ${known.join(', ')}`;
+  if (!mayShow(path, key, value)) {
+    return { path: formatPath(path), expected, got: 'an unknown member that is not shown' };
+  }
   const hint = UNWELCOME.get(key) ?? didYouMean(key, known);
   return {
     path: formatPath([...path, key]),
-    expected: known.length === 0 ? 'no such member' : `one of ${known.join(', ')}`,
+    expected,
     got: `unknown member ${JSON.stringify(key)}`,
     ...(hint === undefined ? {} : { hint }),
   };
+}
+
+/** In YAML's flow style a missing blank makes a name of a secret: `{ password:hunter2 }`, `{ mechanism: plain, hunter2 }`. */
+function mayShow(path: Path, key: string, value: unknown): boolean {
+  const besideSecret = path.length > 0 && SECRETS.some((place) => startsWith(place, path));
+  return (
+    /^\w[\w-]{0,39}$/.test(key) &&
+    !isSecret(path) &&
+    !(besideSecret && (value === null || value === undefined))
+  );
 }
 
 /** Of a union, the one alternative whose shape fits speaks: only it found its mistakes further down. */

@@ -55,7 +55,7 @@ function findMistakes(document: unknown, hidden: Hidden): Mistake[] {
     mistakes.push(mistake!);
   }
   for (const key of Object.keys(document)) {
-    if (!Object.hasOwn(SECTIONS, key)) mistakes.push(unknownMember([], key, knownKeys([])));
+    if (!Object.hasOwn(SECTIONS, key)) mistakes.push(unknownMember([], key, knownKeys([]), document[key]));
   }
   const draft = parseSections(document, hidden, mistakes);
   checkRules(draft, hidden, (mistake) => mistakes.push(mistake));
@@ -71,7 +71,7 @@ function strayMembers(value: unknown, path: Path): Mistake[] {
   }
   const mistakes: Mistake[] = [];
   for (const [key, member] of Object.entries(value)) {
-    if (key === '__proto__') mistakes.push(unknownMember(path, key, []));
+    if (key === '__proto__') mistakes.push(unknownMember(path, key, [], member));
     else mistakes.push(...strayMembers(member, [...path, Array.isArray(value) ? Number(key) : key]));
   }
   return mistakes;

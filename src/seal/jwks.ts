@@ -15,6 +15,7 @@ import {
   privateMember,
   quote,
   thumbprint,
+  UNPRINTABLE,
 } from './kinds.ts';
 import { hide } from './material.ts';
 import { newEphemeral } from './pair.ts';
@@ -79,10 +80,13 @@ function checkSet<Key extends { readonly kid: string | undefined }>(
     const jwk = asObject(value);
     const kid = jwk?.['kid'];
     const named = typeof kid === 'string' && kid.length <= MAX_KID_CHARS ? kid : undefined;
-    const refuse = (reason: string) => refused.push({ kid: named, index, reason });
+    const shown = named === undefined || UNPRINTABLE.test(named) ? undefined : named;
+    const refuse = (reason: string) => refused.push({ kid: shown, index, reason });
     if (jwk === undefined) refuse('not a JSON object');
     else if (kid !== undefined && typeof kid !== 'string') refuse('kid is not a string');
     else if (kid !== named) refuse(`kid is longer than ${MAX_KID_CHARS} characters`);
+    else if (named !== undefined && UNPRINTABLE.test(named))
+      refuse('kid has characters that are not printed');
     else {
       const key = check(jwk, named);
       if (typeof key === 'string') refuse(key);
@@ -170,7 +174,7 @@ function algorithmOf(jwk: Jwk, kind: Kind, wanted: string | undefined): string |
   if (own !== undefined && wanted !== undefined && own !== wanted) {
     return { reason: `alg ${quote(own)} is not the audience's ${quote(wanted)}` };
   }
-  const alg = wanted ?? own ?? DEFAULT_ALG[kind];
+  const alg = wanted ?? (own === undefined ? DEFAULT_ALG[kind] : own);
   const row = typeof alg === 'string' ? ALGS[alg] : undefined;
   if (typeof alg !== 'string' || row === undefined) {
     return { reason: `alg ${quote(alg)} is not supported: use one of ${Object.keys(ALGS).join(', ')}` };
@@ -191,6 +195,7 @@ function useReason(jwk: Jwk, fitting: readonly string[], emptyFits: boolean): st
   if (!Array.isArray(ops) || ops.some((op) => typeof op !== 'string'))
     return 'key_ops is not an array of strings';
   if (new Set(ops).size !== ops.length) return 'key_ops names an operation twice';
+  if (ops.includes('sign') || ops.includes('verify')) return 'key_ops names signatures: a key has one use';
   if (fitting.some((op) => ops.includes(op)) || (emptyFits && ops.length === 0)) return undefined;
   return `key_ops holds none of ${fitting.join(', ')}`;
 }

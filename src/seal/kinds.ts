@@ -59,10 +59,14 @@ export function kindOf(jwk: Jwk): Kind | { readonly reason: string } {
   };
 }
 
+/** Characters that would move a terminal's cursor or hide text. */
+export const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+
 /** A name found in a key file, fit for a message: public members only are ever quoted. */
 export function quote(value: unknown): string {
   if (value === undefined) return '(absent)';
-  return typeof value === 'string' && value.length <= 64 ? JSON.stringify(value) : `(a ${typeof value})`;
+  if (typeof value !== 'string' || value.length > 64 || UNPRINTABLE.test(value)) return `(a ${typeof value})`;
+  return JSON.stringify(value);
 }
 
 /** The private member a would-be public key carries, if any. */
@@ -150,7 +154,11 @@ function publicValues(jwk: Jwk, kind: Kind): { readonly ok: true } | { readonly 
       const reason = name === 'n' ? modulusReason(value) : exponentReason(value);
       if (reason !== undefined) return { reason };
     }
-    if (kind === 'oct') value.fill(0);
+    if (kind === 'oct') {
+      const same = value.every((byte) => byte === value[0]);
+      value.fill(0);
+      if (same) return { reason: 'every byte of k is the same: a placeholder, no key' };
+    }
   }
   return { ok: true };
 }
@@ -160,8 +168,15 @@ function modulusReason(n: Buffer): string | undefined {
   const bits = n.length * 8 - Math.clz32(n[0]!) + 24;
   if (bits < MIN_RSA_BITS) return `RSA of ${bits} bits: at least ${MIN_RSA_BITS} are needed`;
   if (bits > MAX_RSA_BITS) return `RSA of ${bits} bits: at most ${MAX_RSA_BITS} are taken`;
-  return n.at(-1)! % 2 === 0 ? 'n is even' : undefined;
+  const value = BigInt(`0x${n.toString('hex')}`);
+  const factor = SMALL_PRIMES.find((prime) => value % prime === 0n);
+  return factor === undefined ? undefined : `n is divisible by ${factor}`;
 }
+
+/** Below 752, as SP 800-56B revision 2 section 6.4.2.2 has a modulus tried. */
+const SMALL_PRIMES = Array.from({ length: 752 }, (_, n) => n)
+  .filter((n) => n > 1 && Array.from({ length: n - 2 }, (_, d) => d + 2).every((d) => n % d !== 0))
+  .map(BigInt);
 
 function exponentReason(e: Buffer): string | undefined {
   if (e[0] === 0) return 'e has a leading zero byte (RFC 7518 section 6.3.1.2)';

@@ -26,7 +26,7 @@ const document = (id: readonly string[] | 'coordinates') => ({
     siem: { keys: { file: files.siem }, topic: 'identity.siem' },
   },
   grants: [
-    { claims: ['/data/email', '/items/*/secret'], to: ['payroll'] },
+    { claims: ['/data/email', '/items/*/secret', '/secrets'], to: ['payroll'] },
     { claims: ['/data/roles'], to: ['siem'] },
   ],
   unlisted: 'drop',
@@ -177,14 +177,19 @@ describe('what is refused, all alike', () => {
     ['a claim', (v) => Object.assign(v, { data: { email: '1@example.com' } })],
     ['a claim of an item', (v) => Object.assign(v.items[0]!, { secret: 's1' })],
     ['that there is an object', (v) => Object.assign(v, { data: {} })],
+    ['the length of an array', (v) => Object.assign(v, { secrets: [null, null] })],
+    ['that items are objects', (v) => Object.assign(v, { secrets: [{}, {}] })],
   ])('with `clear`, a right guess of %s beside the JWE', (_, guess) => {
-    const { payroll } = seal(event('1'));
-    const { clear } = document('coordinates');
+    const { payroll } = seal({ ...event('1'), secrets: [{ s: 1 }, { s: 2 }] });
+    const clear = [...document('coordinates').clear, '/secrets/*/n'];
     const guessed = changed(payroll!, guess);
     expect(() => opener('payroll').open(guessed)).not.toThrow();
     expect(() => opener('payroll', { clear }).open(guessed)).toThrow(expect.objectContaining(refusal));
     expect(parse(opener('payroll', { clear }).open(asRecord(payroll!)))).toMatchObject({ id: '1' });
-    expect(() => opener('payroll', { clear: [...clear, '/data', '/items/*'] }).open(guessed)).not.toThrow();
+    const all = [...clear, '/data', '/items/*', '/secrets'];
+    for (const open of [all, ['']]) {
+      expect(() => opener('payroll', { clear: open }).open(guessed)).not.toThrow();
+    }
   });
 
   test.each([0, 1, 2, 3, 4])('a flipped character in part %i of the JWE', (part) => {

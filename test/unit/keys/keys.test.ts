@@ -57,6 +57,7 @@ describe('openKeys', () => {
       parse: parseJwks,
       observe: (notice) => notices.push(notice),
       now: () => now,
+      steady: () => now,
     });
     return keys;
   };
@@ -146,6 +147,35 @@ describe('openKeys', () => {
     expect(kidOf(opened)).toBe('b');
     now += 10 * MINUTE;
     expect(kidOf(opened)).toBe('a');
+  });
+
+  it('takes no key for a new one when the file was removed and written again', async () => {
+    const [a, b] = [newJwk('a'), newJwk('b')];
+    await put(setOf(a));
+    const opened = await open();
+    await put(setOf(b, a));
+    await opened.refresh();
+    await rm(file);
+    await opened.refresh();
+    expect(thrownBy(() => opened.current()).code).toBe('keys.none');
+    await put(setOf(b, a));
+    await opened.refresh();
+    expect(kidOf(opened)).toBe('a');
+    now += 10 * MINUTE;
+    expect(kidOf(opened)).toBe('b');
+  });
+
+  it('counts maxStale by a clock that nobody sets back', async () => {
+    await put(setOf(newJwk('a')));
+    let steady = 0;
+    keys = await openKeys({
+      ...{ audiences: [source()], parse: parseJwks, observe: () => {}, now: () => now, steady: () => steady },
+    });
+    await put('no JSON');
+    await keys.refresh();
+    now -= 180 * MINUTE;
+    steady += 60 * MINUTE + 1;
+    expect(thrownBy(() => keys?.current()).code).toBe('keys.stale');
   });
 
   it('keeps nbf <= now < exp to the millisecond, without a reading in between', async () => {
@@ -258,7 +288,7 @@ describe('openKeys', () => {
     };
     keys = await openKeys({
       ...{ audiences: [source()], parse: parseJwks, observe: (notice: Notice) => notices.push(notice) },
-      ...{ now: () => now, read, answerMs: 5 },
+      ...{ now: () => now, steady: () => now, read, answerMs: 5 },
     });
     const before = keys.current();
     let recover = (_: typeof reading) => {};
@@ -359,6 +389,7 @@ describe('openKeys', () => {
       parse: parseJwks,
       observe: () => {},
       now: () => now,
+      steady: () => now,
       signal: controller.signal,
     });
     const before = opened.current();

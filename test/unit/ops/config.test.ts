@@ -103,6 +103,33 @@ describe('YAML', () => {
     }
   });
 
+  test.each([
+    ['a missing blank', 'mechanism: plain, username: u, password:hunter2'],
+    ['a missing colon', 'mechanism: plain, username: u, hunter2'],
+    ['braces', 'mechanism: plain, username: u, password: {hunter2}'],
+    ['a template that was not filled in', 'mechanism: plain, username: u, password: {{hunter2}}'],
+  ])('a secret that %s makes a name of is not shown', async (_, sasl) => {
+    const warned: unknown[] = [];
+    const listen = (warning: Error) => warned.push(warning.message);
+    process.on('warning', listen);
+    const found = await mistakes(
+      `${GOOD}kafka: { brokers: ["u:hunter2@h:9092"], groupId: g, sasl: { ${sasl} } }\n`,
+    );
+    await new Promise(setImmediate);
+    process.off('warning', listen);
+    expect(found).not.toEqual([]);
+    expect(JSON.stringify([found, warned])).not.toContain('hunter2');
+  });
+
+  test.each([
+    ['an alias', 'grants:\n  - { &c claims: [/x], to: [payroll], *c : [/y] }'],
+    ['a number beside its text', 'grants:\n  - { claims: [/x], to: [payroll], when: { 1: a, "1": b } }'],
+  ])('a member that %s would make vanish', async (_, grants) => {
+    expect(await mistakes(GOOD.replace(/grants:\n.*\n/, `${grants}\n`))).toContainEqual(
+      expect.objectContaining({ path: expect.stringMatching(/^line \d+/) }),
+    );
+  });
+
   test('__proto__ is no way around a condition', async () => {
     expect(await mistakes(GOOD.replace('{ /type: a }', '{ __proto__: a }'))).not.toEqual([]);
     expect(await mistakes(`${GOOD}__proto__: { unlisted: clear }\n`)).not.toEqual([]);

@@ -161,3 +161,24 @@ describe('refused to open with', () => {
     expect([keys.length, refused.length]).toEqual([0, 1]);
   });
 });
+
+test.each([
+  ['key_ops that sign', { ...ec, key_ops: ['sign', 'deriveKey'] }, 'one use'],
+  ['key_ops that verify', { ...rsa, key_ops: ['verify', 'wrapKey'] }, 'one use'],
+  ['an alg that is null', { ...ec, alg: null }, 'not supported'],
+  ['a kid that moves the cursor', { ...ec, kid: 'a\u009b31m' }, 'not printed'],
+  ['a kid that hides text', { ...ec, kid: 'a\u202e' }, 'not printed'],
+  ['a modulus with a small factor', { ...rsa, n: divisibleBy3() }, 'divisible by 3'],
+  ['a placeholder', { kty: 'oct', k: 'A'.repeat(43) }, 'placeholder'],
+])('%s is refused', (_, jwk, reason) => {
+  const { keys, refused } = parse(jwk, { symmetric: true });
+  expect(keys).toEqual([]);
+  expect(refused[0]!.reason).toContain(reason);
+  expect(JSON.stringify(refused)).not.toMatch(/\u009b|\u202e/);
+});
+
+function divisibleBy3(): string {
+  let n = (1n << 2047n) + 1n;
+  while (n % 3n !== 0n) n += 2n;
+  return Buffer.from(n.toString(16), 'hex').toString('base64url');
+}
