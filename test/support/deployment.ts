@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Admin, Kafka, type KafkaConfig, KafkaJSError, logLevel, type Message } from 'kafkajs';
+import { type Admin, Kafka, type KafkaConfig, logLevel, type Message } from 'kafkajs';
 import { stringify } from 'yaml';
 import { generateKeySet } from '../../src/seal/index.ts';
 import { type Running, start, until } from './built.ts';
@@ -115,7 +115,8 @@ async function asked<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof KafkaJSError && error.retriable) || Date.now() > end) throw error;
+      const retriable = error instanceof Error && 'retriable' in error && error.retriable === true;
+      if (!retriable || Date.now() > end) throw error;
     }
   }
 }
