@@ -117,7 +117,7 @@ export interface Decision {
   readonly views: readonly View[];
   /** Audiences with `keys: none`: they get `clear` as it is. */
   readonly routed: readonly Audience[];
-  /** False when no grant of the policy matched (and `unmatched: drop`). */
+  /** False when no grant of the policy matched. */
   readonly matched: boolean;
 }
 

@@ -42,7 +42,8 @@ export interface EventOpenerOptions {
   /**
    * Members that may be in clear, as JSON Pointers: `clear` of the policy. What else stands in clear is refused before
    * it is compared with what was sealed. Without it, who writes to the topic and sees whether a record opens can put
-   * a guess of a sealed claim in clear and learn whether it is right.
+   * a guess of a sealed claim in clear and learn whether it is right. Not for `unlisted: clear`, whose members no list
+   * names.
    */
   readonly clear?: readonly string[];
   /** Largest value, in bytes; 16 MiB unless given. */

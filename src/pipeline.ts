@@ -9,7 +9,6 @@ import { asClaimsealError, ClaimsealError } from './errors.ts';
 import {
   type Audience,
   coordinates,
-  coordinatesEvt,
   type Decision,
   type Event,
   type KeySnapshot,
@@ -18,6 +17,8 @@ import {
   type Output,
   type SourceRecord,
 } from './event.ts';
+import { quarantineRecord } from './quarantine.ts';
+import { ShareGuard } from './share.ts';
 
 // ---- ports -------------------------------------------------------------------------------------
 
@@ -158,87 +159,6 @@ export function sealRecord(
   return { outputs, sealedFor: views.map((v) => v.audience.name), matched };
 }
 
-/**
- * Seals a bad record, whole, to the quarantine key: key, value and headers in base64, bound to its coordinates.
- * One that the topic cannot take halts, unless the operator sets it aside: then its digest stands for its bytes.
- */
-function quarantineRecord(
-  record: SourceRecord,
-  { code, message }: ClaimsealError,
-  stages: Stages,
-  admit: Sink['admit'],
-): Output {
-  const { quarantine, sealer, plan, setAside, digest } = stages;
-  const place = { topic: record.topic, partition: record.partition, offset: record.offset };
-  if (quarantine === undefined) {
-    throw new ClaimsealError(
-      'quarantine.missing',
-      `record ${coordinates(record)} is bad (${code}: ${message}) and there is no quarantine`,
-      {
-        place,
-        remedy: 'add `quarantine: { keys, topic }` to the configuration and start again',
-      },
-    );
-  }
-  const base64 = (bytes: Buffer | null) => (bytes === null ? null : bytes.toString('base64'));
-  const { topic, partition, offset, timestamp } = record;
-  const evt = coordinatesEvt(record);
-  const sealed = (content: object): Output => {
-    const plaintext = JSON.stringify({
-      topic,
-      partition,
-      offset,
-      timestamp,
-      ...content,
-      code,
-      reason: message,
-    });
-    const output = {
-      topic: quarantine.topic,
-      partition,
-      key: null,
-      value: Buffer.from(sealer.seal(quarantine.aud, evt, Buffer.from(plaintext)), 'latin1'),
-      headers: [
-        ['content-type', Buffer.from('application/jose')],
-        ['claimseal-code', Buffer.from(code)],
-        ['claimseal-policy', Buffer.from(plan.digest)],
-      ],
-      // The record's own may be what is bad about it, or so old that retention would take it at once.
-      timestamp: Date.now().toString(),
-    } as const;
-    admit(output);
-    return output;
-  };
-  const whole = {
-    key: base64(record.key),
-    value: base64(record.value),
-    headers: record.headers.map(([name, value]) => [name, base64(value)]),
-  };
-  const refused = (thrown: unknown): ClaimsealError => {
-    const cause = asClaimsealError(thrown);
-    if (cause.disposition !== 'deadLetter') return cause;
-    return new ClaimsealError(
-      'quarantine.refused',
-      `record ${coordinates(record)} is bad (${code}: ${message}), and for the quarantine: ${cause.message}`,
-      {
-        place,
-        remedy: `${cause.remedy ?? 'mend the quarantine'}; or start with --quarantine-offset ${coordinates(record)}, which keeps its coordinates and digest`,
-        cause,
-      },
-    );
-  };
-  try {
-    return sealed(whole);
-  } catch (thrown) {
-    if (!setAside.has(coordinates(record))) throw refused(thrown);
-  }
-  try {
-    return sealed({ digest: record.value === null ? null : digest(record.value) });
-  } catch (thrown) {
-    throw refused(thrown);
-  }
-}
-
 // ---- the stream --------------------------------------------------------------------------------
 
 /** Records that are sealed before the event loop gets a turn. */
@@ -276,8 +196,8 @@ export async function runPipeline<B extends Batch>(
     sealer.use(keys.current());
     const outputs: (readonly Output[])[] = [];
     const sealed = new Map<string, number>();
-    const isBad: boolean[] = [];
-    const bad: { record: SourceRecord; error: ClaimsealError }[] = [];
+    /** What was wrong with each record; undefined where nothing was. */
+    const errors: (ClaimsealError | undefined)[] = [];
     let unmatched = 0;
     for (const [index, record] of batch.records.entries()) {
       if (index % SLICE === SLICE - 1) {
@@ -287,16 +207,16 @@ export async function runPipeline<B extends Batch>(
       const result = process(record);
       outputs.push(result.outputs);
       for (const name of result.sealedFor) sealed.set(name, (sealed.get(name) ?? 0) + 1);
-      if (result.error !== undefined) bad.push({ record, error: result.error });
-      else if (!result.matched) unmatched += 1;
-      isBad.push(result.error !== undefined);
+      errors.push(result.error);
+      if (!result.matched) unmatched += 1;
     }
-    share.judge(batch.records, isBad);
+    share.judge(batch.records, errors);
     await sink.deliver(batch, outputs);
-    share.keep(isBad);
+    share.keep(errors);
 
-    for (const { record, error } of bad) {
-      const { topic, partition, offset } = record;
+    for (const [index, error] of errors.entries()) {
+      if (error === undefined) continue;
+      const { topic, partition, offset } = batch.records[index]!;
       observe({ type: 'quarantined', code: error.code, topic, partition, offset, reason: error.message });
     }
     observe({
@@ -320,50 +240,4 @@ function located(error: ClaimsealError, record: SourceRecord): ClaimsealError {
     remedy: `start with --quarantine-offset ${coordinates(record)} to set this record aside`,
     cause: error.cause,
   });
-}
-
-/** Halts when the quarantined among the last thousand events exceed the stated share. */
-class ShareGuard {
-  readonly #maxShare: number | undefined;
-  /** One for each event that was delivered as quarantined. */
-  #window = new Uint8Array(1000);
-  #seen = 0;
-
-  constructor(maxShare: number | undefined) {
-    this.#maxShare = maxShare;
-  }
-
-  /** Throws what halts, should these events be delivered. Counts nothing yet: a batch may come again. */
-  judge(records: readonly SourceRecord[], bad: readonly boolean[]): void {
-    if (this.#maxShare === undefined || !bad.includes(true)) return;
-    const window = this.#window.slice();
-    const most = this.#maxShare * window.length;
-    let count = window.reduce((sum, one) => sum + one, 0);
-    for (const [i, isBad] of bad.entries()) {
-      const at = (this.#seen + i) % window.length;
-      count += Number(isBad) - window[at]!;
-      window[at] = Number(isBad);
-      if (this.#seen + i + 1 >= window.length && count > most) throw this.#exceeded(count, records[i]!);
-    }
-  }
-
-  /** Counts events that were delivered. */
-  keep(bad: readonly boolean[]): void {
-    for (const isBad of bad) {
-      this.#window[this.#seen % this.#window.length] = Number(isBad);
-      this.#seen += 1;
-    }
-  }
-
-  #exceeded(count: number, record: SourceRecord): ClaimsealError {
-    return new ClaimsealError(
-      'quarantine.share',
-      `${count} of the last ${this.#window.length} events were quarantined at ${coordinates(record)}, more than quarantine.maxShare ${this.#maxShare}`,
-      {
-        place: { topic: record.topic, partition: record.partition, offset: record.offset },
-        remedy:
-          'compare the policy with what the source sends (`claimseal explain`), or raise quarantine.maxShare',
-      },
-    );
-  }
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { Option } from 'commander';
 import { ClaimsealError } from '../errors.ts';
 import { generateKeySet } from '../seal/index.ts';
+import { keyId } from './arguments.ts';
 import { EXIT } from './exit.ts';
 import { type Cli, print } from './program.ts';
 
@@ -23,7 +24,7 @@ export function addKeygen({ program, ends }: Cli): void {
         .choices(['EC', 'OKP', 'RSA', 'oct'])
         .default('EC'),
     )
-    .option('--kid <kid>', 'key id; the RFC 7638 thumbprint unless given')
+    .option('--kid <kid>', 'key id; the RFC 7638 thumbprint unless given', keyId)
     .requiredOption(
       '--out <dir/name>',
       'writes NAME.jwks.json (public) and NAME.private.jwks.json (mode 0600)',

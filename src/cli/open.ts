@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { InvalidArgumentError } from 'commander';
 import { asClaimsealError, ClaimsealError } from '../errors.ts';
 import { openStream, parseOutputLine, readLines } from '../files/index.ts';
 import { createEventOpener, createQuarantineOpener, type EventOpener } from '../opener.ts';
 import { parseSubject, QUARANTINE } from '../policy/index.ts';
+import { byteCount, list } from './arguments.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { type Cli, print } from './program.ts';
-import { listOption } from './run.ts';
 
 interface OpenOptions {
   readonly keys: string;
@@ -26,11 +25,15 @@ export function addOpen({ program, ends }: Cli): void {
     .description('open what was sealed for one audience')
     .requiredOption('--keys <file>', "the audience's private JWK Set")
     .requiredOption('--audience <name>', 'who this reader is: the only `aud` that opens')
-    .option('--id <pointers>', 'source.id of the policy: /source,/id, or coordinates', listOption)
+    .option('--id <pointers>', 'source.id of the policy: /source,/id, or coordinates', list)
     .option('--in <file>', 'output lines of `claimseal seal`, or bare values; - is standard input', '-')
     .option('--sealed <pointer>', 'place of the JWE in a value', '/sealed')
     .option('--issuer <iss>', 'the only `iss` that opens; any unless given')
-    .option('--clear <pointers>', 'clear of the policy: other members in clear do not open', listOption)
+    .option(
+      '--clear <pointers>',
+      'clear of the policy, unless unlisted is clear: other members do not open',
+      list,
+    )
     .option('--max-bytes <n>', 'largest value, in bytes; 16 MiB unless given', byteCount)
     .option('--json', 'print errors as JSON')
     .addHelpText(
@@ -39,7 +42,8 @@ export function addOpen({ program, ends }: Cli): void {
 Events come out one a line, as the audience's view. A line that does not open goes to standard error as its number
 (from 1) and a code; then the exit code is 1.
 
-The audience quarantine opens what was set aside: coordinates, key, value and headers in base64, code. It has no --id.
+The audience quarantine opens what was set aside: coordinates, key, value and headers in base64, code and reason. It
+takes no --id, --clear and --sealed.
 
 Example:
   claimseal open --keys keys/payroll.private.jwks.json --audience payroll --id /source,/id --in sealed/identity.payroll.ndjson`,
@@ -78,7 +82,19 @@ async function openerFor(options: OpenOptions): Promise<EventOpener> {
     ...(issuer === undefined ? {} : { issuer }),
     ...(maxBytes === undefined ? {} : { maxBytes }),
   };
-  if (audience === QUARANTINE) return createQuarantineOpener({ keys: await readKeys(file), ...expecting });
+  if (audience === QUARANTINE) {
+    if (id !== undefined || clear !== undefined) {
+      throw new ClaimsealError(
+        'config.invalid',
+        'expected no --id and no --clear for the quarantine, found some',
+        {
+          remedy:
+            'leave them out: a quarantined record is bound to its coordinates, and has nothing in clear',
+        },
+      );
+    }
+    return createQuarantineOpener({ keys: await readKeys(file), ...expecting });
+  }
   if (id === undefined) {
     throw new ClaimsealError('config.invalid', 'expected --id, found none', {
       remedy: 'take over `source.id` of the policy, such as --id /source,/id or --id coordinates',
@@ -101,11 +117,6 @@ async function openerFor(options: OpenOptions): Promise<EventOpener> {
 }
 
 const NEW_LINE = Buffer.from('\n');
-
-function byteCount(text: string): number {
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('expected a number of bytes.');
-  return Number(text);
-}
 
 function readKeys(file: string): Promise<Buffer> {
   return readFile(file).catch((cause: NodeJS.ErrnoException) => {

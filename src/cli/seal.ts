@@ -2,13 +2,13 @@ import { createReadStream } from 'node:fs';
 import type { Code } from '../errors.ts';
 import type { Observe } from '../event.ts';
 import { type FileSinkTarget, openFileSink, openFileSource, readLines } from '../files/index.ts';
-import { createLog, createMetrics, createObserver, installShutdown } from '../ops/index.ts';
 import { runPipeline } from '../pipeline.ts';
 import { loadPolicy, openStages } from '../stages.ts';
+import { list } from './arguments.ts';
 import { EXIT, type ExitCode } from './exit.ts';
+import { openOperations } from './operations.ts';
 import type { Cli } from './program.ts';
 import { createProgress } from './progress.ts';
-import { listOption } from './run.ts';
 
 interface SealOptions {
   readonly config: string;
@@ -26,7 +26,7 @@ export function addSeal({ program, ends, debug }: Cli): void {
     .requiredOption('--config <file>', 'the configuration; its section kafka is not used')
     .option('--in <file>', 'events, one JSON object a line; - is standard input', '-')
     .requiredOption('--out <dir>', 'folder for one <topic>.ndjson a topic; - is standard output')
-    .option('--audience <names>', 'only these audiences (A,B)', listOption)
+    .option('--audience <names>', 'only these audiences (A,B)', list)
     .option('--progress', 'draw a bar on standard error, on a terminal; reads the file twice')
     .option('--json', 'print errors as JSON')
     .addHelpText(
@@ -45,24 +45,26 @@ Examples:
 async function seal(options: SealOptions, debug: boolean): Promise<ExitCode> {
   const loaded = await loadPolicy(options.config);
   const progress = createProgress(options.progress === true && options.in !== '-');
-  const log = createLog({ level: debug ? 'debug' : 'warn', debug });
   const count = createCount();
-  const observe = createObserver({ log, metrics: createMetrics(), watch: [progress.watch, count.watch] });
-  const shutdown = installShutdown({ say: (message) => log.warn(message), lateCode: EXIT.halted });
-  const closers: (() => unknown)[] = [shutdown.close];
+  const watch = [progress.watch, count.watch];
+  const { observe, signal, closeLater, close } = openOperations({
+    level: debug ? 'debug' : 'warn',
+    debug,
+    watch,
+  });
   try {
     const stages = await openStages(loaded, { audiences: options.audience, observe });
-    closers.push(stages.close);
+    closeLater(stages.close);
     const topics = [...stages.targets, ...(stages.quarantine === undefined ? [] : [stages.quarantine.topic])];
     const target: FileSinkTarget =
       options.out === '-' ? { stream: process.stdout } : { directory: options.out, topics };
     const sink = await openFileSink(target);
-    closers.push(sink.close);
-    const source = openFileSource({ file: options.in, signal: shutdown.signal });
+    closeLater(sink.close);
+    const source = openFileSource({ file: options.in, signal });
     if (progress.wanted) progress.start(await countLines(options.in), 'events');
     await runPipeline(source, sink, stages);
     progress.stop();
-    if (shutdown.signal.aborted) {
+    if (signal.aborted) {
       // A part must not pass for the whole.
       process.stderr.write(`${count.text()}; stopped by a signal before the end\n`);
       return EXIT.halted;
@@ -71,7 +73,7 @@ async function seal(options: SealOptions, debug: boolean): Promise<ExitCode> {
     process.stderr.write(`${count.text()}\n`);
     return count.quarantined() > 0 ? EXIT.negative : EXIT.done;
   } finally {
-    for (const close of closers.reverse()) await close();
+    await close();
   }
 }
 

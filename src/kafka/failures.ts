@@ -28,10 +28,13 @@ const HALTS = new Map<
       ['UNSUPPORTED_SASL_MECHANISM', 'check kafka.sasl.mechanism against the listener'],
       [
         'TOPIC_AUTHORIZATION_FAILED',
-        'grant Read on the source topics, Write and Describe on the target topics',
+        'grant Read on the source topics, Write and Describe on the target topics, Create with kafka.createTopics',
       ],
       ['GROUP_AUTHORIZATION_FAILED', 'grant Read on the consumer group'],
-      ['CLUSTER_AUTHORIZATION_FAILED', 'grant IdempotentWrite on the cluster'],
+      [
+        'CLUSTER_AUTHORIZATION_FAILED',
+        'grant IdempotentWrite on the cluster, Create with kafka.createTopics',
+      ],
       [
         'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
         'grant Write and Describe on transactional ids with prefix claimseal/',
@@ -128,8 +131,8 @@ const STUBBORN: ReadonlySet<string | undefined> = new Set([
 ]);
 const STRIKES = 6;
 
-/** Counts failures in a row that only a change elsewhere can mend, and gives up on them in the end. */
-export class Patience {
+/** Counts failures that only a change elsewhere can mend, until a success, and gives up on them in the end. */
+export class Strikes {
   #strikes = 0;
 
   /** The error as it is, or what halts after some like it. */
@@ -145,18 +148,19 @@ export class Patience {
     });
   }
 
-  restore(): void {
+  clear(): void {
     this.#strikes = 0;
   }
 }
 
 function isStubborn(error: ClaimsealError): boolean {
-  if (error.code === 'kafka.corrupt') return true;
+  if (error.code === 'kafka.corrupt' || isFault(error)) return true;
+  return [...causes(error.cause)].some(({ type }) => STUBBORN.has(type));
+}
+
+/** A bug, of kafkajs or of ours. */
+function isFault(error: ClaimsealError): boolean {
   return [...causes(error.cause)].some(
-    (e) =>
-      STUBBORN.has(e.type) ||
-      e instanceof TypeError ||
-      e instanceof RangeError ||
-      e instanceof ReferenceError,
+    (e) => e instanceof TypeError || e instanceof RangeError || e instanceof ReferenceError,
   );
 }

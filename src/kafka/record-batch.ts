@@ -65,8 +65,11 @@ const CONTROL = 0x20;
 export async function decodeRecordSet(bytes: Buffer, budget: Budget): Promise<FetchedMessage[]> {
   const messages: FetchedMessage[] = [];
   // The broker cuts the last batch off where the fetch is full.
-  for (let at = 0; at + OVERHEAD <= bytes.length; ) {
+  for (let at = 0; at + AT.magic < bytes.length; ) {
     const end = at + AT.length + 4 + bytes.readInt32BE(at + AT.length);
+    const magic = bytes.readInt8(at + AT.magic);
+    if (magic !== MAGIC) throw corrupt(bytes.readBigInt64BE(at), `message format ${magic}, from before 0.11`);
+    if (end - at < OVERHEAD) throw corrupt(bytes.readBigInt64BE(at), 'a shorter one');
     if (end > bytes.length) break;
     if (budget.bytes <= 0) break;
     await decodeBatch(bytes.subarray(at, end), messages, budget);
@@ -76,22 +79,13 @@ export async function decodeRecordSet(bytes: Buffer, budget: Budget): Promise<Fe
 }
 
 async function decodeBatch(batch: Buffer, messages: FetchedMessage[], budget: Budget): Promise<void> {
-  const base = batch.length < OVERHEAD ? 0n : batch.readBigInt64BE(0);
-  const corrupt = (found: string, cause?: unknown) =>
-    new ClaimsealError('kafka.corrupt', `expected a record batch at offset ${base}, found ${found}`, {
-      place: { offset: base.toString() },
-      remedy: 'check the disks of the brokers; the group can be moved past the batch',
-      cause,
-    });
-  if (batch.length < OVERHEAD) throw corrupt('a shorter one');
-  if (batch.readInt8(AT.magic) !== MAGIC)
-    throw corrupt(`message format ${batch.readInt8(AT.magic)}, from before 0.11`);
+  const base = batch.readBigInt64BE(0);
   if (crc32c(batch, AT.attributes) !== batch.readUInt32BE(AT.crc))
-    throw corrupt('one whose checksum does not fit');
+    throw corrupt(base, 'one whose checksum does not fit');
 
   const attributes = batch.readInt16BE(AT.attributes);
   const count = batch.readInt32BE(AT.count);
-  if (count < 0 || count > MAX_RECORDS) throw corrupt(`${count} records`);
+  if (count < 0 || count > MAX_RECORDS) throw corrupt(base, `${count} records`);
   const codec = attributes & CODEC;
   const packed = batch.subarray(OVERHEAD);
   const records =
@@ -126,13 +120,21 @@ async function decodeBatch(batch: Buffer, messages: FetchedMessage[], budget: Bu
     }
     if (count > 0 && reader.at !== records.length) throw new RangeError('more records');
   } catch (cause) {
-    throw corrupt('one whose records do not fit', cause);
+    throw corrupt(base, 'one whose records do not fit', cause);
   }
   const last = (base + BigInt(batch.readInt32BE(AT.last))).toString();
   if (count > 0 && messages.at(-1)?.offset === last) return;
   messages.push({
     ...{ offset: last, timestamp: first.toString(), key: null, value: null, headers: NO_HEADERS },
     ...{ isControlRecord: true, batchContext: context },
+  });
+}
+
+function corrupt(offset: bigint, found: string, cause?: unknown): ClaimsealError {
+  return new ClaimsealError('kafka.corrupt', `expected a record batch at offset ${offset}, found ${found}`, {
+    place: { offset: offset.toString() },
+    remedy: 'check the disks of the brokers; the group can be moved past the batch',
+    cause,
   });
 }
 

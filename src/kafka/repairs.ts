@@ -7,6 +7,7 @@
  *   bytes, and when reading starts in the middle of one;
  * - an offset that retention has removed makes it commit "earliest" and go on without a word;
  * - its decoder of record batches does what record-batch.ts says;
+ * - what a fetch covered is not told where all of it was filtered out (control and aborted records);
  * - it joins the group anew without a chance to finish what is in hand, which another member then does again.
  *
  * A private copy of its modules is loaded with these replaced, so that a host program's own kafkajs stays as it
@@ -33,6 +34,12 @@ interface ConsumerGroup {
   readonly assigners: readonly object[];
   recoverFromOffsetOutOfRange(error: Error): Promise<void>;
   joinAndSync(): Promise<void>;
+}
+
+interface Batch {
+  readonly rawMessages: readonly unknown[];
+  isEmpty(): boolean;
+  isEmptyDueToFiltering(): boolean;
 }
 
 /** A partition assigner that is waited for before the group is joined anew. */
@@ -72,6 +79,11 @@ function load(): Kafkajs {
   const decode = createFetchDecode((raw) => new Decoder(raw));
   replace(file('protocol/requests/fetch/v11/response.js'), { decode, parse });
   replace(file('protocol/requests/fetch/v4/decodeMessages.js'), refuseOldFetch);
+  const batch = load(file('consumer/batch.js')) as { prototype: Batch };
+  batch.prototype.isEmpty = function isEmpty() {
+    return this.rawMessages.length === 0;
+  };
+  batch.prototype.isEmptyDueToFiltering = () => false;
   const group = load(file('consumer/consumerGroup.js')) as { prototype: ConsumerGroup };
   const { joinAndSync } = group.prototype;
   group.prototype.recoverFromOffsetOutOfRange = (error) => Promise.reject(error);

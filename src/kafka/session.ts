@@ -22,6 +22,11 @@ export interface Slot {
   readonly partition: number;
 }
 
+/** `topic/partition` */
+export function slotName({ topic, partition }: Slot): string {
+  return `${topic}/${partition}`;
+}
+
 /** Commits an offset through the consumer group, for at-least-once. */
 export type GroupCommit = (slot: Slot, offset: bigint) => Promise<void>;
 

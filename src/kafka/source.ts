@@ -9,10 +9,10 @@ import { asClaimsealError, ClaimsealError } from '../errors.ts';
 import type { Observe } from '../event.ts';
 import type { Source } from '../pipeline.ts';
 import { type Clients, type KafkaSettings, METADATA_MAX_AGE_MS } from './client.ts';
-import { isTopicFailure, kafkaFailure, Patience } from './failures.ts';
+import { isTopicFailure, kafkaFailure, Strikes } from './failures.ts';
 import type { Offsets } from './offsets.ts';
 import { kafkajs, type PatientAssigner } from './repairs.ts';
-import { type GroupCommit, openSession, type Slot } from './session.ts';
+import { type GroupCommit, openSession, type Slot, slotName } from './session.ts';
 import type { Topology } from './topology.ts';
 import { type KafkaBatch, PartitionWorker, toFetch, type WorkerPorts } from './worker.ts';
 
@@ -79,7 +79,7 @@ export class KafkaSource implements Source<KafkaBatch> {
     const { signal } = this.#stopping;
     const { observe } = this.#options;
     const watch = this.#watch();
-    const patience = new Patience();
+    const strikes = new Strikes();
     for (let attempt = 0; !signal.aborted; ) {
       const began = performance.now();
       try {
@@ -87,9 +87,9 @@ export class KafkaSource implements Source<KafkaBatch> {
       } catch (thrown) {
         if (performance.now() - began > STEADY_MS) {
           attempt = 0;
-          patience.restore();
+          strikes.clear();
         }
-        const error = patience.judge(kafkaFailure(thrown));
+        const error = strikes.judge(kafkaFailure(thrown));
         if (error.disposition !== 'retry') this.halt(error);
         if (signal.aborted) break;
         const delayMs = Math.min(CRASH_MAX_DELAY_MS, CRASH_DELAY_MS * 2 ** attempt);
@@ -125,9 +125,6 @@ export class KafkaSource implements Source<KafkaBatch> {
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
       this.#joined(consumer, payload.memberAssignment),
     );
-    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-      if (payload.batchSize === 0) this.#filtered(consumer, payload);
-    });
     this.#consumer = consumer;
     const running = async () => {
       await consumer.connect();
@@ -182,27 +179,6 @@ export class KafkaSource implements Source<KafkaBatch> {
       );
       this.#workers.set(name, worker);
     }
-  }
-
-  /** A fetch that held control and aborted records only: kafkajs tells of it here and nowhere else. */
-  #filtered(
-    consumer: Consumer,
-    {
-      topic,
-      partition,
-      lastOffset,
-      highWatermark,
-    }: { topic: string; partition: number; lastOffset: string; highWatermark: string },
-  ): void {
-    const worker = this.#workers.get(slotName({ topic, partition }));
-    if (worker === undefined) return;
-    consumer.pause([{ topic, partitions: [partition] }]);
-    worker.offer({
-      from: undefined,
-      messages: [],
-      next: BigInt(lastOffset) + 1n,
-      highWatermark: BigInt(highWatermark),
-    });
   }
 
   /** Before the group is joined anew: what is in hand is finished and committed, or another member does it again. */
@@ -265,8 +241,7 @@ export class KafkaSource implements Source<KafkaBatch> {
       moved: (slot, position, highWatermark) => {
         if (!current()) return;
         this.#positions.set(slotName(slot), position);
-        const lag = highWatermark - position;
-        observe({ type: 'lag', ...slot, lag: lag > 0n ? Number(lag) : 0 });
+        if (highWatermark !== undefined) this.#tellLag(slot, position, highWatermark);
         if (ends) void this.#checkEnd();
       },
       recover: async (error) => {
@@ -301,13 +276,16 @@ export class KafkaSource implements Source<KafkaBatch> {
   }
 
   async #reportLag(): Promise<void> {
-    const { offsets, observe } = this.#options;
+    const { offsets } = this.#options;
     for (const { slot } of this.#workers.values()) {
       const { high } = await offsets.range(slot);
       const position = this.#positions.get(slotName(slot));
-      if (position !== undefined)
-        observe({ type: 'lag', ...slot, lag: Number(high > position ? high - position : 0n) });
+      if (position !== undefined) this.#tellLag(slot, position, high);
     }
+  }
+
+  #tellLag(slot: Slot, position: bigint, end: bigint): void {
+    this.#options.observe({ type: 'lag', ...slot, lag: Number(end > position ? end - position : 0n) });
   }
 
   /** Stops when every partition, others' included, has reached the end it had at start. */
@@ -326,10 +304,6 @@ export class KafkaSource implements Source<KafkaBatch> {
 function patient(beforeJoin: () => Promise<void>): PartitionAssigner {
   const { roundRobin } = kafkajs().PartitionAssigners;
   return (config): Assigner & PatientAssigner => ({ ...roundRobin(config), beforeJoin });
-}
-
-export function slotName({ topic, partition }: Slot): string {
-  return `${topic}/${partition}`;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

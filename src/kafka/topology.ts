@@ -3,17 +3,12 @@
  * again while running, so that growth is taken up where it changes nothing and halts where it would break the
  * order of a key.
  */
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Admin } from 'kafkajs';
 import { ClaimsealError } from '../errors.ts';
 import type { Observe, Output } from '../event.ts';
 import { fits } from './batches.ts';
 import type { Clients } from './client.ts';
-import { kafkaFailure } from './failures.ts';
-import { kafkajs } from './repairs.ts';
+import { createTopics, type Facts, readFacts } from './topic-facts.ts';
 
-/** Kafka's default for `max.message.bytes`. */
-const DEFAULT_MAX_BYTES = 1_048_588;
 /** Base64 of base64 and its frame: what a quarantined record grows by. */
 const QUARANTINE_GROWTH = 1.9;
 
@@ -36,14 +31,8 @@ export interface Topology {
   refresh(): Promise<void>;
 }
 
-interface TopicFacts {
-  readonly partitions: number;
-  readonly maxBytes: number;
-  readonly compacted: boolean;
-  /** How far a record's timestamp may be ahead of the broker's clock, and behind it. */
-  readonly aheadMs: number;
-  readonly behindMs: number;
-}
+/** How long a topic may be missing before the stream halts. */
+const MISSING_MS = 5_000;
 
 /** A record without a timestamp. */
 const NO_TIMESTAMP = '-1';
@@ -55,9 +44,9 @@ export async function readTopology(
   options: { readonly createTopics: boolean; readonly observe: Observe },
 ): Promise<Topology> {
   const written = [...topics.targets, ...(topics.quarantine === undefined ? [] : [topics.quarantine])];
-  const read = () => clients.admin((admin) => describe(admin, [...topics.sources, ...written]));
+  const all = [...topics.sources, ...written];
 
-  let facts = await read();
+  let facts = await readFacts(clients, all);
   const absent = written.filter((topic) => !facts.has(topic));
   if (absent.length > 0 && options.createTopics && topics.sources.every((topic) => facts.has(topic))) {
     await createTopics(
@@ -65,25 +54,28 @@ export async function readTopology(
       absent,
       Math.max(...topics.sources.map((topic) => facts.get(topic)!.partitions)),
     );
-    facts = await read();
-    // The broker asked may not have heard of them yet.
-    for (let tries = 0; tries < 20 && !absent.every((topic) => facts.has(topic)); tries += 1) {
-      await delay(250);
-      facts = await read();
-    }
+    facts = await readFacts(clients, all);
   }
-  requireAll(facts, [...topics.sources, ...written], options.createTopics);
+  requireAll(facts, topics.sources, 'create them first: only target topics are created');
+  requireAll(
+    facts,
+    written,
+    options.createTopics
+      ? 'create them by hand: the broker took the request and does not tell of them'
+      : 'create them, or set kafka.createTopics: true; where they exist, grant Describe',
+  );
   refuseCompacted(facts, topics);
   warnOfSmallQuarantine(facts, topics, options.observe);
 
   /** The counts that outputs are mapped by, fixed at start. */
   const counts = new Map(written.map((topic) => [topic, facts.get(topic)!.partitions]));
   const sources = new Map(topics.sources.map((topic) => [topic, facts.get(topic)!.partitions]));
+  let missingSince: number | undefined;
 
   return {
     sources,
     partition: ({ topic, partition }) => partition % counts.get(topic)!,
-    maxBytes: (topic) => facts.get(topic)?.maxBytes ?? DEFAULT_MAX_BYTES,
+    maxBytes: (topic) => facts.get(topic)!.maxBytes,
     admit: (output) => {
       const { maxBytes, compacted, aheadMs, behindMs } = facts.get(output.topic)!;
       const ageMs = output.timestamp === NO_TIMESTAMP ? 0 : Date.now() - Number(output.timestamp);
@@ -115,8 +107,14 @@ export async function readTopology(
       }
     },
     refresh: async () => {
-      const now = await read();
-      requireAll(now, [...topics.sources, ...written], false);
+      const now = await readFacts(clients, all);
+      if (!all.every((topic) => now.has(topic))) {
+        // The broker asked may not have heard of it yet; one that is gone for good is missing at the next look too.
+        missingSince ??= performance.now();
+        if (performance.now() - missingSince < MISSING_MS) return;
+        requireAll(now, all, 'create them again, and move the group to where it was');
+      }
+      missingSince = undefined;
       refuseCompacted(now, topics);
       // Partitions that are new had no order to break.
       const widest = Math.max(...sources.values());
@@ -135,112 +133,18 @@ export async function readTopology(
   };
 }
 
-async function describe(admin: Admin, topics: readonly string[]): Promise<Map<string, TopicFacts>> {
-  const facts = new Map<string, TopicFacts>();
-  const there = new Set(await admin.listTopics());
-  const found = topics.filter((topic) => there.has(topic));
-  if (found.length === 0) return facts;
-  const { topics: metadata } = await admin.fetchTopicMetadata({ topics: found });
-  const configs = await describeConfigs(admin, found);
-  for (const { name, partitions } of metadata) {
-    const config = configs.get(name);
-    facts.set(name, {
-      partitions: partitions.length,
-      maxBytes: Number(config?.get('max.message.bytes') ?? DEFAULT_MAX_BYTES),
-      compacted: config?.get('cleanup.policy')?.includes('compact') ?? false,
-      ...timestampLimits(config),
-    });
-  }
-  return facts;
-}
-
-/** None where the broker stamps records itself. */
-function timestampLimits(
-  config: ReadonlyMap<string, string> | undefined,
-): Pick<TopicFacts, 'aheadMs' | 'behindMs'> {
-  const limit = (name: string) =>
-    config?.get('message.timestamp.type') === 'LogAppendTime'
-      ? Number.POSITIVE_INFINITY
-      : Number(config?.get(name) ?? Number.POSITIVE_INFINITY);
-  return {
-    aheadMs: limit('message.timestamp.after.max.ms'),
-    behindMs: limit('message.timestamp.before.max.ms'),
-  };
-}
-
-/** All or none, and none twice: another instance may be creating them too. */
-async function createTopics(
-  clients: Clients,
-  topics: readonly string[],
-  numPartitions: number,
-): Promise<void> {
-  try {
-    await clients.admin((admin) =>
-      admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions })), waitForLeaders: true }),
-    );
-  } catch (thrown) {
-    const error = kafkaFailure(thrown);
-    if (error.message.startsWith('TOPIC_ALREADY_EXISTS')) return;
-    if (error.code !== 'kafka.session') throw error;
-    throw new ClaimsealError('kafka.topic', `creating ${topics.join(', ')} was refused: ${error.message}`, {
-      place: { topic: topics[0]! },
-      remedy: 'create them by hand, or mend what the broker names',
-      cause: thrown,
-    });
-  }
-}
-
-/** Empty where the principal may not describe configurations: the defaults then stand. */
-async function describeConfigs(
-  admin: Admin,
-  topics: readonly string[],
-): Promise<Map<string, Map<string, string>>> {
-  const { ConfigResourceTypes } = kafkajs();
-  const configNames = [
-    'max.message.bytes',
-    'cleanup.policy',
-    'message.timestamp.type',
-    'message.timestamp.after.max.ms',
-    'message.timestamp.before.max.ms',
-  ];
-  try {
-    const { resources } = await admin.describeConfigs({
-      includeSynonyms: false,
-      resources: topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name, configNames })),
-    });
-    return new Map(
-      resources.map((r) => [
-        r.resourceName,
-        new Map(r.configEntries.map((e) => [e.configName, e.configValue])),
-      ]),
-    );
-  } catch (thrown) {
-    if (kafkaFailure(thrown).code !== 'kafka.credentials') throw thrown;
-    return new Map();
-  }
-}
-
-function requireAll(
-  facts: ReadonlyMap<string, TopicFacts>,
-  topics: readonly string[],
-  created: boolean,
-): void {
+function requireAll(facts: Facts, topics: readonly string[], remedy: string): void {
   const missing = topics.filter((topic) => !facts.has(topic));
   if (missing.length === 0) return;
   throw new ClaimsealError(
     'kafka.topic',
     `expected topic${missing.length > 1 ? 's' : ''} ${missing.join(', ')}, found none of that name`,
-    {
-      place: { topic: missing[0]! },
-      remedy: created
-        ? 'create the source topics first: only target topics are created'
-        : 'create them, or set kafka.createTopics: true for the target topics; where they exist, grant Describe',
-    },
+    { place: { topic: missing[0]! }, remedy },
   );
 }
 
 /** Topics that could not take a single output. */
-function refuseCompacted(facts: ReadonlyMap<string, TopicFacts>, topics: Topics): void {
+function refuseCompacted(facts: Facts, topics: Topics): void {
   const keyless = [
     ...(topics.keyed ? [] : topics.targets),
     ...(topics.quarantine === undefined ? [] : [topics.quarantine]),
@@ -257,11 +161,7 @@ function refuseCompacted(facts: ReadonlyMap<string, TopicFacts>, topics: Topics)
   );
 }
 
-function warnOfSmallQuarantine(
-  facts: ReadonlyMap<string, TopicFacts>,
-  topics: Topics,
-  observe: Observe,
-): void {
+function warnOfSmallQuarantine(facts: Facts, topics: Topics, observe: Observe): void {
   if (topics.quarantine === undefined) return;
   const largest = Math.max(...topics.sources.map((topic) => facts.get(topic)!.maxBytes));
   const { maxBytes } = facts.get(topics.quarantine)!;

@@ -8,7 +8,7 @@ import type { Batch as FetchedBatch, KafkaMessage } from 'kafkajs';
 import { asClaimsealError, ClaimsealError } from '../errors.ts';
 import type { Observe, Output, SourceRecord } from '../event.ts';
 import type { Batch } from '../pipeline.ts';
-import { Patience } from './failures.ts';
+import { Strikes } from './failures.ts';
 import type { GroupCommit, Session, Slot } from './session.ts';
 
 /** A batch of this room: it knows how to be delivered. */
@@ -18,8 +18,8 @@ export interface KafkaBatch extends Batch {
 
 /** What a fetch brought: `next` is the offset behind everything it covered, control records included. */
 export interface Fetch {
-  /** Where the fetch began; undefined where kafkajs does not say. */
-  readonly from: bigint | undefined;
+  /** Where the fetch began. */
+  readonly from: bigint;
   readonly messages: readonly KafkaMessage[];
   readonly next: bigint;
   readonly highWatermark: bigint;
@@ -41,8 +41,8 @@ export interface WorkerPorts {
   readonly end: (slot: Slot) => bigint | undefined;
   readonly acceptGap: boolean;
   readonly each: (batch: KafkaBatch) => Promise<void>;
-  /** Called after each commit. */
-  readonly moved: (slot: Slot, position: bigint, highWatermark: bigint) => void;
+  /** Called where a session begins, and after each commit with what the fetch knew of the end of the log. */
+  readonly moved: (slot: Slot, position: bigint, highWatermark: bigint | undefined) => void;
   /** Called before a session is opened again after an error. */
   readonly recover: (error: ClaimsealError) => Promise<void>;
   readonly halt: (error: ClaimsealError) => void;
@@ -87,16 +87,16 @@ export class PartitionWorker {
 
   async #run(after: Promise<void> | undefined): Promise<void> {
     const { signal } = this.#closed;
-    const patience = new Patience();
+    const strikes = new Strikes();
     await after;
     for (let attempt = 0; !signal.aborted; ) {
       try {
         await this.#session(() => {
           attempt = 0;
-          patience.restore();
+          strikes.clear();
         });
       } catch (thrown) {
-        const error = patience.judge(asClaimsealError(thrown));
+        const error = strikes.judge(asClaimsealError(thrown));
         if (error.disposition !== 'retry') return this.#ports.halt(error);
         if (signal.aborted) return;
         const delayMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt) * (0.75 + Math.random() / 2);
@@ -128,7 +128,7 @@ export class PartitionWorker {
       let position =
         session.position === undefined ? (await range(slot)).low : await this.#withinLog(session.position);
       observe({ type: 'session', change: 'opened', ...slot, position: position.toString() });
-      this.#ports.moved(slot, position, position);
+      this.#ports.moved(slot, position, undefined);
       while (!this.#closed.signal.aborted) {
         const stopAt = end(slot);
         if (stopAt !== undefined && position >= stopAt) return await this.#idle();
@@ -136,7 +136,7 @@ export class PartitionWorker {
         fetchFrom(slot, position);
         const fetch = await fetched;
         if (fetch === undefined) return;
-        if (fetch.from !== undefined && fetch.from > position) {
+        if (fetch.from > position) {
           position = await this.#withinLog(position);
           continue;
         }
@@ -200,12 +200,13 @@ export class PartitionWorker {
     // A new leader may not know its high watermark yet.
     for (let tries = 0; position > high && tries < 6; tries += 1) {
       await delay(500, undefined, { signal: this.#closed.signal }).catch(() => {});
+      if (this.#closed.signal.aborted) return position; // nothing was looked at again
       ({ low, high } = await range(slot));
     }
     if (position > high) {
       throw new ClaimsealError(
         'kafka.gap',
-        `expected offset ${position} of ${name}, found ${high} as the end: the topic was made anew`,
+        `expected offset ${position} of ${name}, found ${high} as the end: the topic was made anew, or lost its end to an unclean election`,
         {
           place,
           remedy: 'start with another kafka.groupId, or reset the group to an offset the topic has',
@@ -231,12 +232,14 @@ export class PartitionWorker {
   }
 }
 
-/** A kafkajs batch as a Fetch. */
-export function toFetch(batch: FetchedBatch & { readonly fetchedOffset?: string | number }): Fetch {
+/** A kafkajs batch as a Fetch: its `fetchedOffset` is not in kafkajs's types. */
+export function toFetch(batch: FetchedBatch): Fetch {
+  const from = BigInt((batch as FetchedBatch & { readonly fetchedOffset: string | number }).fetchedOffset);
   return {
-    from: batch.fetchedOffset === undefined ? undefined : BigInt(batch.fetchedOffset),
+    from,
     messages: batch.messages,
-    next: BigInt(batch.lastOffset()) + 1n,
+    // Without anything at or behind `from`, kafkajs makes a last offset up.
+    next: batch.firstOffset() === null ? from : BigInt(batch.lastOffset()) + 1n,
     highWatermark: BigInt(batch.highWatermark),
   };
 }

@@ -15,6 +15,8 @@ export interface HealthOptions {
   readonly now?: () => number;
   /** Retries without a success in between, before /readyz says 503. */
   readonly retryingMs?: number;
+  /** Without a retry for so long, and without an event to prove it, what failed is taken to work again. */
+  readonly quietMs?: number;
   /** How long the event loop may have been held, before /livez says 500. */
   readonly wedgedMs?: number;
 }
@@ -26,10 +28,10 @@ const TICK_MS = 1000;
  * an orchestrator takes as a failure; `alive` adds the loop that turns only now and then.
  */
 export function createHealth(options: HealthOptions = {}): Health {
-  const { now = () => performance.now(), retryingMs = 60_000, wedgedMs = 10_000 } = options;
+  const { now = () => performance.now(), retryingMs = 60_000, quietMs = 60_000, wedgedMs = 10_000 } = options;
   let state: Extract<Notice, { type: 'state' }>['state'] = 'starting';
   let assigned = false;
-  let retryingSince: number | undefined;
+  let retrying: { readonly since: number; last: number } | undefined;
 
   let ticked = now();
   let held = 0;
@@ -47,14 +49,15 @@ export function createHealth(options: HealthOptions = {}): Health {
       case 'assigned':
         // A member may be left without partitions: it is ready to take over, so that counts.
         assigned = true;
-        retryingSince = undefined;
+        retrying = undefined;
         break;
       case 'retry':
-        retryingSince ??= now();
+        if (retrying === undefined || now() - retrying.last > quietMs)
+          retrying = { since: now(), last: now() };
+        else retrying.last = now();
         break;
       case 'batch':
-      case 'session':
-        retryingSince = undefined;
+        retrying = undefined;
         break;
     }
   };
@@ -65,7 +68,7 @@ export function createHealth(options: HealthOptions = {}): Health {
     ready() {
       if (state !== 'running') return { ready: false, reason: state };
       if (!assigned) return { ready: false, reason: 'not assigned yet' };
-      if (retryingSince !== undefined && now() - retryingSince > retryingMs) {
+      if (retrying !== undefined && now() - retrying.last <= quietMs && now() - retrying.since > retryingMs) {
         return { ready: false, reason: 'retrying' };
       }
       return { ready: true, reason: 'ready' };

@@ -6,7 +6,7 @@
 export { loadConfig } from './config.ts';
 export { createHealth } from './health.ts';
 export { type HttpServer, openHttp } from './http.ts';
-export { createLog, showError } from './log.ts';
+export { createLog, type Log, showError } from './log.ts';
 export { createMetrics } from './metrics.ts';
 export { createObserver } from './observer.ts';
 export { installShutdown, type Shutdown } from './shutdown.ts';

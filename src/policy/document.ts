@@ -206,7 +206,9 @@ const quarantine = z
       .min(0)
       .max(1)
       .optional()
-      .describe('Halt when more than this share of the last thousand events was quarantined.'),
+      .describe(
+        'Halt when more than this share of the last thousand events was quarantined; counted anew at each start.',
+      ),
   })
   .describe('Where bad records go, sealed. Without it the first bad record halts.');
 

@@ -20,7 +20,10 @@ function generate<Pair>(kind: PairKind, options: object): Pair {
  * A pair for one key agreement: the private half for `diffieHellman` alone, never to be exported, and the header
  * member `epk` (RFC 7518 section 4.6.1.1).
  */
-export function newEphemeral(kind: PairKind): { readonly privateKey: KeyObject; readonly epk: Jwk } {
+export function newEphemeral(kind: 'P-256' | 'X25519'): {
+  readonly privateKey: KeyObject;
+  readonly epk: Jwk;
+} {
   const { publicKey, privateKey } = generate<{ publicKey: Jwk; privateKey: KeyObject }>(kind, {
     publicKeyEncoding: JWK,
   });

@@ -118,18 +118,13 @@ test('growth while it runs: a new source partition is taken up from 0, a moved t
   const both = together.start();
   for (const d of [taken, moved, together]) await d.drained(20_000);
 
-  const { source, payroll, siem, partner, router, quarantine } = together.topics;
-  await together.admin.createPartitions({
-    topicPartitions: [payroll, siem, partner, router, quarantine, source].map((topic) => ({
-      topic,
-      count: 4,
-    })),
-  });
+  const { payroll, siem, partner, router } = together.topics;
+  await together.grow(['payroll', 'siem', 'partner', 'router', 'quarantine', 'source'], 4);
   await together.produce(10, { from: 20, partition: 3 });
 
-  await taken.admin.createPartitions({ topicPartitions: [{ topic: taken.topics.source, count: 3 }] });
+  await taken.grow(['source'], 3);
   await taken.produce(10, { from: 20, partition: 2 });
-  await moved.admin.createPartitions({ topicPartitions: [{ topic: moved.topics.siem, count: 3 }] });
+  await moved.grow(['siem'], 3);
 
   await taken.drained(90_000);
   running[0].kill('SIGTERM');

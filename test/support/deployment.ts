@@ -54,6 +54,8 @@ export interface Deployment {
   /** Produces `count` events, numbered from `from`, spread evenly over the partitions; returns how many a partition got. */
   produce(count: number, options?: { from?: number; size?: number; partition?: number }): Promise<void>;
   send(messages: readonly Message[]): Promise<void>;
+  /** Gives topics more partitions, and waits until the broker tells of them. */
+  grow(names: readonly (keyof Deployment['topics'])[], count: number): Promise<void>;
   /** Committed offsets of the group by partition; -1 where none. */
   committed(groupId?: string): Promise<number[]>;
   /** Waits until the group has committed everything that is in the source topic now. */
@@ -228,6 +230,16 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
     configure,
     send,
     committed,
+    grow: async (names, count) => {
+      const grown = names.map((name) => topics[name]);
+      await admin.createPartitions({ topicPartitions: grown.map((topic) => ({ topic, count })) });
+      await until('the new partitions are told of', async () => {
+        const { topics: told } = await asked(() => admin.fetchTopicMetadata({ topics: grown }));
+        return told.every(
+          ({ partitions: all }) => all.length === count && all.every(({ leader }) => leader >= 0),
+        );
+      });
+    },
     produce: (count, { from = 0, size = 0, partition } = {}) =>
       withProducer(async (sendSome) => {
         const step = Math.max(1, Math.min(1000, Math.floor(500_000 / Math.max(1, size))));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ClaimsealError } from '../../../src/errors.ts';
 import type { Output } from '../../../src/event.ts';
-import { kafkaFailure, Patience } from '../../../src/kafka/failures.ts';
+import { kafkaFailure, Strikes } from '../../../src/kafka/failures.ts';
 import { sendAll } from '../../../src/kafka/session.ts';
 import type { Topology } from '../../../src/kafka/topology.ts';
 
@@ -45,20 +45,20 @@ test.each([
   ['a fault of the client itself', kafkaFailure(new TypeError('x'))],
   ['a batch that is damaged', new ClaimsealError('kafka.corrupt', 'damaged')],
 ])('%s halts when it repeats, not at once and not for ever', (_, error) => {
-  const patience = new Patience();
-  for (let n = 0; n < 5; n += 1) expect(patience.judge(error)).toBe(error);
-  expect(patience.judge(error)).toMatchObject({ code: 'kafka.refused', disposition: 'halt' });
+  const strikes = new Strikes();
+  for (let n = 0; n < 5; n += 1) expect(strikes.judge(error)).toBe(error);
+  expect(strikes.judge(error)).toMatchObject({ code: 'kafka.refused', disposition: 'halt' });
 });
 
-test('a success in between restores patience; a broker that is away never wears it out', () => {
-  const patience = new Patience();
+test('a success in between restores strikes; a broker that is away never wears it out', () => {
+  const strikes = new Strikes();
   const stubborn = kafkaFailure(protocol('MESSAGE_TOO_LARGE'));
   for (let n = 0; n < 20; n += 1) {
-    if (n % 5 === 0) patience.restore();
-    expect(patience.judge(stubborn)).toBe(stubborn);
+    if (n % 5 === 0) strikes.clear();
+    expect(strikes.judge(stubborn)).toBe(stubborn);
   }
   const away = kafkaFailure(Object.assign(new Error(), { name: 'KafkaJSConnectionError' }));
-  for (let n = 0; n < 100; n += 1) expect(patience.judge(away)).toBe(away);
+  for (let n = 0; n < 100; n += 1) expect(strikes.judge(away)).toBe(away);
 });
 
 test.each([

@@ -16,6 +16,12 @@ function running() {
 }
 const retry = { type: 'retry', code: 'kafka.unavailable', reason: 'r', attempt: 1, delayMs: 1 } as const;
 
+const delivered = {
+  type: 'batch',
+  ...{ topic: 't', partition: 0, events: 1, sealed: new Map<string, number>() },
+  ...{ unmatched: 0, durationMs: 1, timestamp: 0 },
+} as const;
+
 describe('health', () => {
   test('not ready after retrying for a minute, ready again after a success', () => {
     const health = running();
@@ -26,6 +32,22 @@ describe('health', () => {
     vi.advanceTimersByTime(2000);
     expect(health.ready()).toEqual({ ready: false, reason: 'retrying' });
     health.watch({ type: 'session', change: 'opened', topic: 't', partition: 0 });
+    expect(health.ready().ready, 'a session that opens delivers nothing yet').toBe(false);
+    health.watch(delivered);
+    expect(health.ready().ready).toBe(true);
+    health.close();
+  });
+
+  test('ready again when nothing was retried for a minute, though no event came', () => {
+    const health = running();
+    for (let i = 0; i < 10; i += 1) {
+      health.watch(retry);
+      vi.advanceTimersByTime(10_000);
+    }
+    expect(health.ready().ready).toBe(false);
+    vi.advanceTimersByTime(51_000);
+    expect(health.ready().ready).toBe(true);
+    health.watch(retry);
     expect(health.ready().ready).toBe(true);
     health.close();
   });
