@@ -106,7 +106,7 @@ export class KafkaSource implements Source<KafkaBatch> {
   async #consume(): Promise<void> {
     const { settings, groupId, clients, topology } = this.#options;
     const { signal } = this.#stopping;
-    const consumer = clients.consumer.consumer({
+    const consumer: Consumer = clients.consumer.consumer({
       groupId,
       sessionTimeout: settings.sessionTimeout,
       rebalanceTimeout: settings.rebalanceTimeout,
@@ -116,7 +116,7 @@ export class KafkaSource implements Source<KafkaBatch> {
       maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
       allowAutoTopicCreation: false,
       readUncommitted: false,
-      partitionAssigners: [patient(() => this.#putDown(settings.sessionTimeout * BEFORE_JOIN))],
+      partitionAssigners: [patient(() => this.#putDown(consumer, settings.sessionTimeout * BEFORE_JOIN))],
     });
     const crashed = new Promise<never>((_, reject) => {
       consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
@@ -134,6 +134,7 @@ export class KafkaSource implements Source<KafkaBatch> {
         eachBatchAutoResolve: false,
         eachBatch: async ({ batch, pause, commitOffsetsIfNecessary }) => {
           pause();
+          if (this.#consumer !== consumer) return;
           this.#commit = commitOffsetsIfNecessary;
           this.#workers.get(slotName(batch))?.offer(toFetch(batch));
         },
@@ -155,6 +156,7 @@ export class KafkaSource implements Source<KafkaBatch> {
   }
 
   #joined(consumer: Consumer, assignment: Record<string, readonly number[]>): void {
+    if (this.#consumer !== consumer) return; // it is being disposed of, and the workers are another's
     const slots = Object.entries(assignment).flatMap(([topic, partitions]) =>
       partitions.map((partition): Slot => ({ topic, partition })),
     );
@@ -162,7 +164,7 @@ export class KafkaSource implements Source<KafkaBatch> {
     for (const worker of old.values()) worker.close();
     this.#workers.clear();
     this.#positions.clear();
-    if (this.#stopping.signal.aborted || this.#consumer !== consumer) return;
+    if (this.#stopping.signal.aborted) return;
     for (const [topic, partitions] of Object.entries(assignment))
       consumer.pause([{ topic, partitions: [...partitions] }]);
     this.#options.observe({ type: 'assigned', partitions: slots });
@@ -182,7 +184,8 @@ export class KafkaSource implements Source<KafkaBatch> {
   }
 
   /** Before the group is joined anew: what is in hand is finished and committed, or another member does it again. */
-  async #putDown(limitMs: number): Promise<void> {
+  async #putDown(consumer: Consumer, limitMs: number): Promise<void> {
+    if (this.#consumer !== consumer) return;
     const workers = [...this.#workers.values()];
     for (const worker of workers) worker.close();
     const done = new AbortController();
