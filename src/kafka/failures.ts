@@ -131,25 +131,31 @@ const STUBBORN: ReadonlySet<string | undefined> = new Set([
 ]);
 const STRIKES = 6;
 
-/** Counts failures that only a change elsewhere can mend, until a success, and gives up on them in the end. */
+/**
+ * Counts failures that only a change elsewhere can mend, for each place, until something succeeds there; gives up on
+ * them in the end.
+ */
 export class Strikes {
-  #strikes = 0;
+  readonly #counts = new Map<string, number>();
 
   /** The error as it is, or what halts after some like it. */
-  judge(error: ClaimsealError): ClaimsealError {
+  judge(place: string, error: ClaimsealError): ClaimsealError {
     if (!isStubborn(error)) return error;
-    this.#strikes += 1;
-    if (this.#strikes < STRIKES) return error;
-    return new ClaimsealError('kafka.refused', `${error.message}, ${this.#strikes} times in a row`, {
+    const count = (this.#counts.get(place) ?? 0) + 1;
+    this.#counts.set(place, count);
+    if (count < STRIKES) return error;
+    const remedy = isFault(error)
+      ? 'report it with the output of --debug; nothing was committed past it'
+      : 'compare the limits of the topics with what is read; nothing was committed past it';
+    return new ClaimsealError('kafka.refused', `${error.message}, ${count} times without a success`, {
       place: error.place,
-      remedy:
-        error.remedy ?? 'compare the limits of the topics with what is read; nothing was committed past it',
+      remedy: error.remedy ?? remedy,
       cause: error.cause,
     });
   }
 
-  clear(): void {
-    this.#strikes = 0;
+  clear(place: string): void {
+    this.#counts.delete(place);
   }
 }
 
@@ -158,9 +164,11 @@ function isStubborn(error: ClaimsealError): boolean {
   return [...causes(error.cause)].some(({ type }) => STUBBORN.has(type));
 }
 
-/** A bug, of kafkajs or of ours. */
+/** A bug, of kafkajs or of ours; not what kafkajs stumbles over while a broker is away. */
 function isFault(error: ClaimsealError): boolean {
-  return [...causes(error.cause)].some(
-    (e) => e instanceof TypeError || e instanceof RangeError || e instanceof ReferenceError,
+  const found = [...causes(error.cause)];
+  return (
+    found.some((e) => e instanceof TypeError || e instanceof RangeError || e instanceof ReferenceError) &&
+    !found.some(({ name }) => name !== undefined && AWAY.has(name))
   );
 }

@@ -58,7 +58,7 @@ export async function openKafka(options: KafkaOptions): Promise<KafkaEnds> {
 
   const prepare = async () => {
     const topology = await readTopology(clients, topics, { createTopics: settings.createTopics, observe });
-    if (settings.start === 'latest') await offsets.startAtEnd(topics.sources);
+    if (settings.start === 'latest') await offsets.startAtEnd(topology.sources);
     const ends = untilEnd ? await offsets.ends(topics.sources) : undefined;
     const committed = ends && (await offsets.committed(topics.sources));
     return { topology, ends, committed };

@@ -19,8 +19,8 @@ export interface Offsets {
   committed(topics: readonly string[]): Promise<ReadonlyMap<string, bigint>>;
   /** The offset behind the last record of every partition that holds any, by `topic/partition`. */
   ends(topics: readonly string[]): Promise<ReadonlyMap<string, bigint>>;
-  /** Commits the end of every partition, unless the group committed anything before. */
-  startAtEnd(topics: readonly string[]): Promise<void>;
+  /** Commits the end of every partition, unless the group committed anything before. `topics` gives partition counts. */
+  startAtEnd(topics: ReadonlyMap<string, number>): Promise<void>;
 }
 
 export function createOffsets(clients: Clients, groupId: string): Offsets {
@@ -55,15 +55,18 @@ export function createOffsets(clients: Clients, groupId: string): Offsets {
       return offsets;
     });
 
-  const endsOf = (topics: readonly string[]) =>
+  const endsOf = (topics: ReadonlyMap<string, number>) =>
     Promise.all(
-      topics.map(async (topic) => ({
-        topic,
-        partitions: [...(await ranges(topic))].map(([partition, { high }]) => ({
-          partition,
-          offset: high.toString(),
-        })),
-      })),
+      [...topics].map(async ([topic, count]) => {
+        const known = [...(await ranges(topic))];
+        // One that is left out would be read from its beginning.
+        if (known.length < count)
+          throw new ClaimsealError('kafka.session', `not all of ${topic} is told of yet`);
+        return {
+          topic,
+          partitions: known.map(([partition, { high }]) => ({ partition, offset: high.toString() })),
+        };
+      }),
     );
 
   return {
@@ -81,7 +84,7 @@ export function createOffsets(clients: Clients, groupId: string): Offsets {
       return ends;
     },
     startAtEnd: async (topics) => {
-      const begun = async () => (await committed(topics)).size > 0;
+      const begun = async () => (await committed([...topics.keys()])).size > 0;
       if (await begun()) return;
       // All topics in one transaction: a part of them would pass for a group that has begun. Its epoch fences an
       // instance that starts at the same time.

@@ -86,12 +86,33 @@ function load(): Kafkajs {
   batch.prototype.isEmptyDueToFiltering = () => false;
   const group = load(file('consumer/consumerGroup.js')) as { prototype: ConsumerGroup };
   const { joinAndSync } = group.prototype;
+  const { KafkaJSNonRetriableError } = load(file('errors.js')) as {
+    KafkaJSNonRetriableError: new (message: string, more: { cause: unknown }) => Error;
+  };
   group.prototype.recoverFromOffsetOutOfRange = (error) => Promise.reject(error);
-  group.prototype.joinAndSync = async function patiently() {
-    for (const assigner of this.assigners) if (isPatient(assigner)) await assigner.beforeJoin();
-    return joinAndSync.call(this);
+  group.prototype.joinAndSync = function patiently() {
+    const fatal = (cause: unknown) =>
+      new KafkaJSNonRetriableError('the group could not be joined', { cause });
+    return joinPatiently(this.assigners, () => joinAndSync.call(this), fatal);
   };
   return load(require.resolve('kafkajs')) as Kafkajs;
+}
+
+/**
+ * Joins a group once its assigners are ready. A failure is made fatal for the consumer: kafkajs would go on fetching
+ * without a join, and those who were ready for one would wait for it for ever.
+ */
+export async function joinPatiently(
+  assigners: readonly object[],
+  join: () => Promise<void>,
+  fatal: (cause: unknown) => Error,
+): Promise<void> {
+  for (const assigner of assigners) if (isPatient(assigner)) await assigner.beforeJoin();
+  try {
+    await join();
+  } catch (error) {
+    throw fatal(error);
+  }
 }
 
 function isPatient(assigner: object): assigner is PatientAssigner {

@@ -21,7 +21,7 @@ const MAX_WAIT_MS = 50;
 const MAX_BYTES_PER_PARTITION = 1 << 20;
 /** How long a new worker waits for the one before it to put down its batch; the session fences it in any case. */
 const HANDOVER_MS = 2_000;
-/** The part of the session timeout that a batch in hand may take before the group is joined anew. */
+/** The part of the session and rebalance timeouts that a batch in hand may take before the group is joined anew. */
 const BEFORE_JOIN = 0.5;
 const DISCONNECT_MS = 3_000;
 const LOOK_AGAIN_MS = 10_000;
@@ -48,6 +48,7 @@ export class KafkaSource implements Source<KafkaBatch> {
   readonly #workers = new Map<string, PartitionWorker>();
   /** Own positions, for `--until-end` and lag. */
   readonly #positions = new Map<string, bigint>();
+  readonly #strikes = new Strikes();
   #consumer: Consumer | undefined;
   #each: ((batch: KafkaBatch) => Promise<void>) | undefined;
   #commit: EachBatchPayload['commitOffsetsIfNecessary'] | undefined;
@@ -79,17 +80,14 @@ export class KafkaSource implements Source<KafkaBatch> {
     const { signal } = this.#stopping;
     const { observe } = this.#options;
     const watch = this.#watch();
-    const strikes = new Strikes();
     for (let attempt = 0; !signal.aborted; ) {
       const began = performance.now();
       try {
         await this.#consume();
       } catch (thrown) {
-        if (performance.now() - began > STEADY_MS) {
-          attempt = 0;
-          strikes.clear();
-        }
-        const error = strikes.judge(kafkaFailure(thrown));
+        if (performance.now() - began > STEADY_MS) attempt = 0;
+        const failure = kafkaFailure(thrown);
+        const error = this.#strikes.judge(placeOf(failure), failure);
         if (error.disposition !== 'retry') this.halt(error);
         if (signal.aborted) break;
         const delayMs = Math.min(CRASH_MAX_DELAY_MS, CRASH_DELAY_MS * 2 ** attempt);
@@ -106,6 +104,7 @@ export class KafkaSource implements Source<KafkaBatch> {
   async #consume(): Promise<void> {
     const { settings, groupId, clients, topology } = this.#options;
     const { signal } = this.#stopping;
+    const patienceMs = BEFORE_JOIN * Math.min(settings.sessionTimeout, settings.rebalanceTimeout);
     const consumer: Consumer = clients.consumer.consumer({
       groupId,
       sessionTimeout: settings.sessionTimeout,
@@ -116,7 +115,7 @@ export class KafkaSource implements Source<KafkaBatch> {
       maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
       allowAutoTopicCreation: false,
       readUncommitted: false,
-      partitionAssigners: [patient(() => this.#putDown(consumer, settings.sessionTimeout * BEFORE_JOIN))],
+      partitionAssigners: [patient(() => this.#putDown(consumer, patienceMs))],
     });
     const crashed = new Promise<never>((_, reject) => {
       consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
@@ -156,7 +155,8 @@ export class KafkaSource implements Source<KafkaBatch> {
   }
 
   #joined(consumer: Consumer, assignment: Record<string, readonly number[]>): void {
-    if (this.#consumer !== consumer) return; // it is being disposed of, and the workers are another's
+    // It is being disposed of: its workers are drained by whoever does that, or are another's already.
+    if (this.#consumer !== consumer || this.#stopping.signal.aborted) return;
     const slots = Object.entries(assignment).flatMap(([topic, partitions]) =>
       partitions.map((partition): Slot => ({ topic, partition })),
     );
@@ -164,7 +164,6 @@ export class KafkaSource implements Source<KafkaBatch> {
     for (const worker of old.values()) worker.close();
     this.#workers.clear();
     this.#positions.clear();
-    if (this.#stopping.signal.aborted) return;
     for (const [topic, partitions] of Object.entries(assignment))
       consumer.pause([{ topic, partitions: [...partitions] }]);
     this.#options.observe({ type: 'assigned', partitions: slots });
@@ -244,9 +243,14 @@ export class KafkaSource implements Source<KafkaBatch> {
       moved: (slot, position, highWatermark) => {
         if (!current()) return;
         this.#positions.set(slotName(slot), position);
-        if (highWatermark !== undefined) this.#tellLag(slot, position, highWatermark);
+        if (highWatermark !== undefined) {
+          this.#strikes.clear(slotName(slot));
+          this.#strikes.clear(NOWHERE);
+          this.#tellLag(slot, position, highWatermark);
+        }
         if (ends) void this.#checkEnd();
       },
+      judge: (error) => this.#strikes.judge(placeOf(error), error),
       recover: async (error) => {
         if (isTopicFailure(error.cause)) await topology.refresh();
       },
@@ -302,6 +306,12 @@ export class KafkaSource implements Source<KafkaBatch> {
     if (open.length === 0) this.#stopping.abort();
   }
 }
+
+/** Where a failure struck, for counting; a failure of the consumer itself has no place. */
+function placeOf({ place: { topic, partition } }: ClaimsealError): string {
+  return topic === undefined || partition === undefined ? NOWHERE : slotName({ topic, partition });
+}
+const NOWHERE = '';
 
 /** Round robin, as kafkajs has it, but told before the group is joined anew. */
 function patient(beforeJoin: () => Promise<void>): PartitionAssigner {

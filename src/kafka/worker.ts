@@ -8,7 +8,6 @@ import type { Batch as FetchedBatch, KafkaMessage } from 'kafkajs';
 import { asClaimsealError, ClaimsealError } from '../errors.ts';
 import type { Observe, Output, SourceRecord } from '../event.ts';
 import type { Batch } from '../pipeline.ts';
-import { Strikes } from './failures.ts';
 import type { GroupCommit, Session, Slot } from './session.ts';
 
 /** A batch of this room: it knows how to be delivered. */
@@ -43,6 +42,8 @@ export interface WorkerPorts {
   readonly each: (batch: KafkaBatch) => Promise<void>;
   /** Called where a session begins, and after each commit with what the fetch knew of the end of the log. */
   readonly moved: (slot: Slot, position: bigint, highWatermark: bigint | undefined) => void;
+  /** The error as it is, or what halts after too many like it without a move. */
+  readonly judge: (error: ClaimsealError) => ClaimsealError;
   /** Called before a session is opened again after an error. */
   readonly recover: (error: ClaimsealError) => Promise<void>;
   readonly halt: (error: ClaimsealError) => void;
@@ -59,15 +60,19 @@ export class PartitionWorker {
   /** The batch being processed, until it is committed or has failed. */
   #inHand: Promise<unknown> = Promise.resolve();
   #take: ((fetch: Fetch | undefined) => void) | undefined;
+  readonly #after: Promise<void> | undefined;
 
+  /** @param after what is waited for before anything: the worker in whose place this one comes */
   constructor(slot: Slot, ports: WorkerPorts, after: Promise<void> | undefined) {
     this.slot = slot;
     this.#ports = ports;
+    this.#after = after;
     void this.#run(after);
   }
 
-  /** Resolves when the batch in hand, if any, is committed or has failed. */
+  /** Resolves when the batch in hand, if any, is committed or has failed, and those of the workers before it. */
   async drained(): Promise<void> {
+    await this.#after;
     await this.#inHand.catch(() => {});
   }
 
@@ -87,16 +92,14 @@ export class PartitionWorker {
 
   async #run(after: Promise<void> | undefined): Promise<void> {
     const { signal } = this.#closed;
-    const strikes = new Strikes();
     await after;
     for (let attempt = 0; !signal.aborted; ) {
       try {
         await this.#session(() => {
           attempt = 0;
-          strikes.clear();
         });
       } catch (thrown) {
-        const error = strikes.judge(asClaimsealError(thrown));
+        const error = this.#ports.judge(asClaimsealError(thrown));
         if (error.disposition !== 'retry') return this.#ports.halt(error);
         if (signal.aborted) return;
         const delayMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt) * (0.75 + Math.random() / 2);

@@ -87,7 +87,7 @@ const kafka = z
       .enum(['earliest', 'latest'])
       .default('earliest')
       .describe(
-        'Where a group without committed offsets begins. Partitions that are added later start at 0.',
+        'Where a group without committed offsets begins. Topics and partitions that are added later are read from their beginning.',
       ),
     ssl: ssl.prefault(false),
     sasl: sasl.optional(),

@@ -46,19 +46,28 @@ test.each([
   ['a batch that is damaged', new ClaimsealError('kafka.corrupt', 'damaged')],
 ])('%s halts when it repeats, not at once and not for ever', (_, error) => {
   const strikes = new Strikes();
-  for (let n = 0; n < 5; n += 1) expect(strikes.judge(error)).toBe(error);
-  expect(strikes.judge(error)).toMatchObject({ code: 'kafka.refused', disposition: 'halt' });
+  for (let n = 0; n < 5; n += 1) expect(strikes.judge('t/0', error)).toBe(error);
+  expect(strikes.judge('t/0', error)).toMatchObject({ code: 'kafka.refused', disposition: 'halt' });
 });
 
 test('a success in between restores strikes; a broker that is away never wears it out', () => {
   const strikes = new Strikes();
   const stubborn = kafkaFailure(protocol('MESSAGE_TOO_LARGE'));
   for (let n = 0; n < 20; n += 1) {
-    if (n % 5 === 0) strikes.clear();
-    expect(strikes.judge(stubborn)).toBe(stubborn);
+    if (n % 5 === 0) strikes.clear('t/0');
+    expect(strikes.judge('t/0', stubborn)).toBe(stubborn);
   }
+  for (let n = 0; n < 5; n += 1) strikes.judge('t/1', stubborn);
+  strikes.clear('t/0');
+  expect(strikes.judge('t/1', stubborn), 'another partition’s success is none of its own').toMatchObject({
+    code: 'kafka.refused',
+  });
+  const stumbled = kafkaFailure(
+    Object.assign(new Error(), { name: 'KafkaJSConnectionError', cause: new TypeError('of null') }),
+  );
+  for (let n = 0; n < 100; n += 1) expect(strikes.judge('t/0', stumbled)).toBe(stumbled);
   const away = kafkaFailure(Object.assign(new Error(), { name: 'KafkaJSConnectionError' }));
-  for (let n = 0; n < 100; n += 1) expect(strikes.judge(away)).toBe(away);
+  for (let n = 0; n < 100; n += 1) expect(strikes.judge('t/0', away)).toBe(away);
 });
 
 test.each([

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
-import { kafkajs, withoutAborted } from '../../../src/kafka/repairs.ts';
+import { joinPatiently, kafkajs, withoutAborted } from '../../../src/kafka/repairs.ts';
 
 const record = (offset: number, producerId: string, more: object = {}) => ({
   offset: String(offset),
@@ -71,4 +71,23 @@ test("the mended copy leaves a host program's own kafkajs alone", () => {
   expect(ours).not.toBe(theirs);
   expect(require('kafkajs')).toBe(theirs);
   expect(kafkajs()).toBe(ours);
+});
+
+test('a group is joined when its assigners are ready; a join that fails ends the consumer', async () => {
+  const order: string[] = [];
+  const assigners = [
+    {},
+    {
+      beforeJoin: async () => {
+        await new Promise(setImmediate);
+        order.push('ready');
+      },
+    },
+  ];
+  const fatal = (cause: unknown) => new Error('fatal', { cause });
+  await joinPatiently(assigners, async () => void order.push('joined'), fatal);
+  expect(order).toEqual(['ready', 'joined']);
+  const lost = Object.assign(new Error('lost'), { retriable: true });
+  const failing = joinPatiently(assigners, () => Promise.reject(lost), fatal);
+  await expect(failing).rejects.toMatchObject({ message: 'fatal', cause: lost });
 });

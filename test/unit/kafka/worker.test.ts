@@ -15,7 +15,7 @@ interface World {
   committed: bigint | undefined;
 }
 
-function start(world: World, more: Partial<WorkerPorts> = {}) {
+function start(world: World, more: Partial<WorkerPorts> = {}, after?: Promise<void>) {
   const seen = {
     halted: [] as ClaimsealError[],
     notices: [] as Notice[],
@@ -49,12 +49,13 @@ function start(world: World, more: Partial<WorkerPorts> = {}) {
     acceptGap: false,
     each: (batch) => batch.deliver(batch.records.map(() => [])),
     moved: (_slot, position, highWatermark) => seen.moves.push([position, highWatermark]),
+    judge: (error) => error,
     recover: async () => {},
     halt: (error) => seen.halted.push(error),
     observe: (notice) => seen.notices.push(notice),
     ...more,
   };
-  return { worker: new PartitionWorker(SLOT, ports, undefined), seen };
+  return { worker: new PartitionWorker(SLOT, ports, after), seen };
 }
 
 const message = (offset: number) =>
@@ -161,4 +162,21 @@ test('what may pass opens a new session at the committed offset; what cannot hal
   expect(seen.fetchedFrom.slice(0, 3)).toEqual([5n, 5n, 5n]);
   expect(seen.notices.filter(({ type }) => type === 'retry')).toHaveLength(2);
   worker.close();
+});
+
+test('is drained only when the worker before it is', async () => {
+  let before = () => {};
+  const after = new Promise<void>((resolve) => {
+    before = resolve;
+  });
+  const { worker } = start({ low: 0n, high: 0n, committed: 0n }, {}, after);
+  let drained = false;
+  const waiting = worker.drained().then(() => {
+    drained = true;
+  });
+  worker.close();
+  await new Promise(setImmediate);
+  expect(drained).toBe(false);
+  before();
+  await waiting;
 });
