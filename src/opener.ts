@@ -120,12 +120,7 @@ export function createEventOpener(options: EventOpenerOptions): EventOpener {
     const clear: Event = { root, text: (node) => envelope.text(node) };
     const evt = bind(record);
     if (evt(view) !== header.evt || evt(clear) !== header.evt) throw openFailed();
-    if (
-      mayBeClear !== undefined &&
-      !mayBeClear.some((p) => p.length === 0) &&
-      !membersWithin(root, mayBeClear)
-    )
-      throw openFailed();
+    if (mayBeClear !== undefined && lookAt(root, mayBeClear) === 'stray') throw openFailed();
     if (!agrees(clear, root, view, view.root)) throw openFailed();
     return codec.write(view, view.root);
   };

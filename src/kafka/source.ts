@@ -185,18 +185,21 @@ export class KafkaSource implements Source<KafkaBatch> {
   /** Before the group is joined anew: what is in hand is finished and committed, or another member does it again. */
   async #putDown(consumer: Consumer, limitMs: number): Promise<void> {
     if (this.#consumer !== consumer) return;
-    const workers = [...this.#workers.values()];
-    for (const worker of workers) worker.close();
     const done = new AbortController();
     const late = delay(limitMs, undefined, { ref: false, signal: done.signal }).catch(() => {});
-    await Promise.race([Promise.all(workers.map((worker) => worker.drained())), late]);
+    await Promise.race([this.#closeWorkers(), late]);
     done.abort();
   }
 
-  async #dismiss(): Promise<void> {
+  /** Resolves when nothing is in hand any more. */
+  async #closeWorkers(): Promise<void> {
     const workers = [...this.#workers.values()];
     for (const worker of workers) worker.close();
     await Promise.all(workers.map((worker) => worker.drained()));
+  }
+
+  async #dismiss(): Promise<void> {
+    await this.#closeWorkers();
     this.#workers.clear();
     this.#positions.clear();
   }
